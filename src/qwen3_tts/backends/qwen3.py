@@ -1,0 +1,93 @@
+"""Qwen3-TTS behind the `Synthesizer` protocol."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qwen3_tts.backends.base import DEFAULT_SAMPLING
+from qwen3_tts.config import CheckpointConfig, read_checkpoint_config, read_generation_config
+from qwen3_tts.engine.clone import VoiceCloner
+from qwen3_tts.engine.codec import Codec
+from qwen3_tts.engine.engine import Engine
+from qwen3_tts.engine.options import EngineOptions
+from qwen3_tts.engine.plan import Planner
+from qwen3_tts.prompt.tokenizer import TextTokenizer
+from qwen3_tts.types import Sampling, Speech, SpeechRequest, Voice
+from qwen3_tts.weights.load import load_codec, load_speech_model
+
+
+class Qwen3Synthesizer:
+    """One loaded checkpoint. Threads may share it; requests queue for the model."""
+
+    def __init__(self, engine: Engine, cloner: VoiceCloner):
+        self.engine, self.cloner = engine, cloner
+
+    @staticmethod
+    def from_folder(
+        folder: Path, device: torch.device, dtype: torch.dtype, options: EngineOptions
+    ) -> "Qwen3Synthesizer":
+        """Read a checkpoint folder in the official layout. Raises `CheckpointError`."""
+        tokenizer = TextTokenizer.from_folder(folder)
+        planner = Planner(read_checkpoint_config(folder), read_generation_config(folder), tokenizer)
+        model = load_speech_model(folder, device=device, dtype=dtype)
+        codec_model = load_codec(folder / "speech_tokenizer", device=device)
+        codec = Codec(codec_model, options.decode_frames)
+        return Qwen3Synthesizer(Engine(model, codec, planner, options), VoiceCloner(model, codec))
+
+    @property
+    def config(self) -> CheckpointConfig:
+        return self.engine.model.config
+
+    @property
+    def codec(self) -> Codec:
+        return self.engine.codec
+
+    @property
+    def sample_rate(self) -> int:
+        return self.codec.sample_rate
+
+    @property
+    def kind(self) -> str:
+        return self.config.tts_model_type
+
+    @property
+    def voices(self) -> list[str]:
+        return sorted(self.config.talker_config.spk_id)
+
+    @property
+    def languages(self) -> list[str]:
+        return sorted(self.config.talker_config.codec_language_id)
+
+    def synthesize(
+        self,
+        text: str,
+        *,
+        voice: str | Voice | None = None,
+        language: str = "Auto",
+        instruct: str | None = None,
+        sampling: Sampling = DEFAULT_SAMPLING,
+        seed: int | None = None,
+        max_frames: int | None = None,
+        text_first: bool | None = None,
+    ) -> Speech:
+        request = SpeechRequest(
+            text, voice, language, instruct, sampling, seed, max_frames, text_first
+        )
+        return self.engine.run([request])[0]
+
+    def synthesize_batch(self, requests: Sequence[SpeechRequest]) -> list[Speech]:
+        return self.engine.run(requests)
+
+    def clone_voice(
+        self,
+        audio: Any,
+        text: str | None = None,
+        *,
+        mode: str = "auto",
+        language: str | None = None,
+        name: str = "",
+    ) -> Voice:
+        return replace(self.cloner.clone(audio, text, mode, language), name=name)

@@ -1,0 +1,40 @@
+"""Opening a model by folder or hub id."""
+
+from pathlib import Path
+
+from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
+from qwen3_tts.engine.codec import Codec
+from qwen3_tts.engine.device import choose_device, choose_dtype
+from qwen3_tts.engine.options import EngineOptions
+from qwen3_tts.weights.hub import fetch, fetch_codec
+from qwen3_tts.weights.load import load_codec
+
+
+def open_model(
+    model: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    options: EngineOptions | None = None,
+    revision: str | None = None,
+    offline: bool = False,
+    progress: bool = False,
+) -> Qwen3Synthesizer:
+    """See `qwen3_tts.load`."""
+    chosen = choose_device(device)
+    number = choose_dtype(dtype, chosen)
+    folder = fetch(model, revision=revision, offline=offline, progress=progress)
+    return Qwen3Synthesizer.from_folder(folder, chosen, number, options or EngineOptions())
+
+
+def open_codec(
+    model: str | Path,
+    *,
+    device: str = "auto",
+    revision: str | None = None,
+    offline: bool = False,
+    progress: bool = False,
+) -> Codec:
+    """See `qwen3_tts.load_codec`."""
+    folder = fetch_codec(model, revision=revision, offline=offline, progress=progress)
+    return Codec(load_codec(folder, device=choose_device(device)))

@@ -1,0 +1,1 @@
+"""From a request to codes and sound: planning, the frame loop, decoding."""

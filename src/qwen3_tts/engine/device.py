@@ -1,0 +1,43 @@
+"""Which device and which number format: the one place that asks what hardware is there."""
+
+import torch
+
+from qwen3_tts.errors import UnsupportedRequest
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """ "auto" takes CUDA, then Apple's MPS, then the CPU. Raises `UnsupportedRequest`."""
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise UnsupportedRequest(
+            f"device {device!r} is unknown; allowed: auto, cpu, cuda, cuda:N, mps"
+        ) from None
+    missing = {
+        "cuda": not torch.cuda.is_available() or (chosen.index or 0) >= torch.cuda.device_count(),
+        "mps": not torch.backends.mps.is_available(),
+    }
+    if missing.get(chosen.type, chosen.type != "cpu"):
+        raise UnsupportedRequest(f"device {device!r} is not available here; `cpu` always is")
+    return chosen
+
+
+def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """ "auto" is bfloat16 on CUDA from compute capability 8.0 on, float32 elsewhere.
+
+    float16 is refused: the code predictor overflows in it. The codec and the speaker encoder are
+    float32 whatever is chosen here.
+    """
+    if dtype == "auto":
+        if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
+            return torch.bfloat16
+        return torch.float32
+    if dtype not in ("float32", "bfloat16"):
+        raise UnsupportedRequest(
+            f"dtype {dtype!r} is not supported; allowed: auto, float32, bfloat16"
+        )
+    return torch.bfloat16 if dtype == "bfloat16" else torch.float32

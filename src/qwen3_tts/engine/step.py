@@ -1,0 +1,67 @@
+"""The loop body: one frame for every row of a batch.
+
+Nothing here waits for a tensor's value, branches on one or outlives the call but the state, so the
+same function can run eagerly or be captured. The host reads end of speech from the codes it gets.
+
+Dims: B rows, K code groups, D talker width, V code vocabulary, L trailing text ids.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qwen3_tts.engine.sampling import RowOptions, draw, talker_scores
+from qwen3_tts.model.cache import FrameCache, KVCache
+from qwen3_tts.model.speech_model import SpeechModel
+
+
+@dataclass
+class LoopState:
+    """All a batch remembers between frames; changed in place."""
+
+    cache: KVCache
+    frame_cache: FrameCache
+    hidden: Tensor  # [B, D], talker output at each row's last position
+    seen: Tensor  # [B, V], True for first codes drawn so far
+    frame: Tensor  # [B], frames made so far
+    trailing: Tensor  # [B, L], text ids fed one per frame; the last one is fed for ever
+    options: RowOptions
+    suppressed: Tensor  # [V]
+
+
+def step(
+    model: SpeechModel, state: LoopState, talker_noise: Tensor, noise: Tensor, limit: int
+) -> Tensor:
+    """Draw one frame per row and move on. talker_noise [B, V], noise [B, K-1, V'].
+
+    Returns codes [B, K]; where the first is end of speech, the row had ended before this frame.
+    `limit` bounds the positions any row reaches in this step.
+    """
+    talker, eos = model.talker, model.config.talker_config.codec_eos_token_id
+    logits = talker.logits(state.hidden)
+    penalty = state.options.repetition_penalty
+    scores = talker_scores(logits, state.seen, penalty, state.frame, state.suppressed, eos)
+    first = draw(scores, state.options.talker, talker_noise)
+    state.seen.scatter_(1, first[:, None], True)
+    codes = fill_frame(model, state, first, noise)
+
+    last = state.trailing.shape[1] - 1
+    text_ids = state.trailing.gather(1, state.frame.clamp(max=last)[:, None])
+    x = model.embed(text_ids, codes[:, :, None])  # [B, 1, D]
+    state.hidden = talker(x, state.cache.span(1, limit))[:, 0]
+    state.cache.pos += 1
+    state.frame += 1
+    return codes
+
+
+def fill_frame(model: SpeechModel, state: LoopState, first: Tensor, noise: Tensor) -> Tensor:
+    """Codes of groups 1..K-1, drawn one after the other. first [B] -> codes [B, K]."""
+    predictor, options = model.code_predictor, state.options.predictor
+    first_vector = model.talker.codec_embedding(first)
+    logits = predictor.start(state.hidden, first_vector, state.frame_cache)
+    codes = [first, draw(logits, options, noise[:, 0])]
+    for group in range(1, noise.shape[1]):
+        logits = predictor.step(group, codes[-1], state.frame_cache)
+        codes.append(draw(logits, options, noise[:, group]))
+    return torch.stack(codes, dim=1)

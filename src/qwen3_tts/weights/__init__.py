@@ -1,0 +1,1 @@
+"""Checkpoint files: finding them, naming their tensors, reading and writing them."""
