@@ -17,8 +17,11 @@ import json
 import random
 import sys
 import unicodedata
+from collections.abc import Callable
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import regex
 import tiktoken
@@ -29,14 +32,15 @@ PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-CONTROL = (  # ids 151643, 151644, ... in this order
+CONTROL_TEXT = (  # ids 151643, 151644, ... in this order
     "<|endoftext|> <|im_start|> <|im_end|> <|object_ref_start|> <|object_ref_end|> <|box_start|> "
     "<|box_end|> <|quad_start|> <|quad_end|> <|vision_start|> <|vision_end|> <|vision_pad|> "
     "<|image_pad|> <|video_pad|> <tool_call> </tool_call> <|fim_prefix|> <|fim_middle|> "
     "<|fim_suffix|> <|fim_pad|> <|repo_name|> <|file_sep|> <tool_response> </tool_response> "
     "<think> </think> <|audio_start|> <|audio_end|> <tts_pad> <tts_text_bos> <tts_text_eod> "
     "<tts_text_bos_single> <|audio_pad|>"
-).split()
+)
+CONTROL = CONTROL_TEXT.split()
 
 WORDS = {
     "zh": "今天 天气 很好 我们 一起 去 公园 散步 吧 这 本 书 讲述 了 古老 的 故事 声音 温柔 机器 "
@@ -45,8 +49,8 @@ WORDS = {
     "reading aloud naïve café thoroughly unbelievable HTTP whisper calm narrator eBay",
     "ja": "今日は とても いい 天気 です ね 音声 合成 を 試して みましょう カタカナ ありがとう "
     "ございます 東京 がっこう パン ヴァイオリン 読む ｶﾀｶﾅ",
-    "ko": "안녕하세요 오늘 날씨가 정말 좋네요 목소리 합성을 시험해 봅시다 감사합니다 서울 한국어 읽기 "
-    "천천히 뷁 똠방각하",
+    "ko": "안녕하세요 오늘 날씨가 정말 좋네요 목소리 합성을 시험해 봅시다 감사합니다 서울 "
+    "한국어 읽기 천천히 뷁 똠방각하",
     "de": "Guten Tag Straße Übermut größer schöne Grüße Donaudampfschifffahrt heißt Mädchen und "
     "Geschwindigkeitsbegrenzung spricht langsam ÄÖÜ ẞ",
     "fr": "bonjour l'été où déjà garçon œuvre naïf s'il vous plaît aujourd'hui français château "
@@ -60,39 +64,38 @@ WORDS = {
     "it": "perché città più lentamente buongiorno voce bellissima l'amico è qui caffè gioventù "
     "così vorrei leggere",
 }
-CONTRACTIONS = (
-    "don't I'M we'Ll they'RE he'D you've it'S 'tis rock'n'roll O'Reilly l'a ''s 'T".split()
-)
-EMOJI = "😀 🎉 ❤️ 👍🏽 👩‍👩‍👧‍👦 🏳️‍🌈 🇨🇳🇩🇪 👨🏿‍💻 ☎ ✈️ 1️⃣ 🫠 ©™ ♪".split(" ")
-CODE = ["def f(x):\n\treturn x**2\n", "a->b(c)[0] = {k: v}", "if (x!=0){y++;}\r\n", "<b>hi</b>",
-        "https://example.org/a?b=1&c=%20", "C:\\dir\\file.txt", "x_1 = 0x1F;  // go", "$\\alpha_2$"]  # fmt: skip
-NUMBERS = ["3.14159", "1,234,567", "2024-02-29", "12:30", "+49 30 123456", "50%", "½ ² Ⅷ ٣ ४", "１２３",
-           "1e-5", "€9.99", "007"]  # fmt: skip
-SPACES = ["", " ", "  ", "   ", "\t", "\n", "\n\n", "\r\n", " \n", "\n ", "\n \n", " \t ", "\u00a0",
-          "\u3000", "\u2009", "\x0b", "\x0c", "\r", "\u2028", "\u0085", "\u200b"]  # fmt: skip
+# fmt: off
+CONTRACTIONS = [
+    "don't", "I'M", "we'Ll", "they'RE", "he'D", "you've", "it'S", "'tis", "rock'n'roll",
+    "O'Reilly", "l'a", "''s", "'T",
+]
+EMOJI = [
+    "😀", "🎉", "❤️", "👍🏽", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇨🇳🇩🇪", "👨🏿‍💻", "☎", "✈️", "1️⃣", "🫠", "©™", "♪",
+]
+CODE = [
+    "def f(x):\n\treturn x**2\n", "a->b(c)[0] = {k: v}", "if (x!=0){y++;}\r\n", "<b>hi</b>",
+    "https://example.org/a?b=1&c=%20", "C:\\dir\\file.txt", "x_1 = 0x1F;  // go", "$\\alpha_2$",
+]
+NUMBERS = [
+    "3.14159", "1,234,567", "2024-02-29", "12:30", "+49 30 123456", "50%", "½ ² Ⅷ ٣ ४", "１２３",
+    "1e-5", "€9.99", "007",
+]
 STOPS = [
-    ". ",
-    ", ",
-    "! ",
-    "? ",
-    "…",
-    " — ",
-    "; ",
-    "。",
-    "，",
-    "！",
-    "？\n",
-    " «",
-    "» ",
-    ":",
-    "...",
+    ". ", ", ", "! ", "? ", "…", " — ", "; ", "。", "，", "！", "？\n", " «", "» ", ":", "...",
     "\n",
 ]
+SPACES = [
+    "", " ", "  ", "   ", "\t", "\n", "\n\n", "\r\n", " \n", "\n ", "\n \n", " \t ", "\u00a0",
+    "\u3000", "\u2009", "\x0b", "\x0c", "\r", "\u2028", "\u0085", "\u200b",
+]
 MARKS = "\u0301\u0300\u0308\u0303\u0327\u0323\u20dd"
-SCRIPTS = [(0x20, 0x7E), (0xA1, 0x17F), (0x370, 0x3A1), (0x410, 0x44F), (0x5D0, 0x5EA), (0x621, 0x64A),
-           (0x905, 0x939), (0xE01, 0xE30), (0x1100, 0x1112), (0x1E00, 0x1EFF), (0x2010, 0x2027), (0x2190, 0x21FF),
-           (0x3041, 0x3096), (0x30A1, 0x30FA), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3), (0xFF01, 0xFF5E),
-           (0x1D400, 0x1D454), (0x1F300, 0x1F64F), (0x20000, 0x2A6D6)]  # fmt: skip
+SCRIPTS = [  # first and last code point of ranges that every Unicode table in use agrees on
+    (0x20, 0x7E), (0xA1, 0x17F), (0x370, 0x3A1), (0x410, 0x44F), (0x5D0, 0x5EA), (0x621, 0x64A),
+    (0x905, 0x939), (0xE01, 0xE30), (0x1100, 0x1112), (0x1E00, 0x1EFF), (0x2010, 0x2027),
+    (0x2190, 0x21FF), (0x3041, 0x3096), (0x30A1, 0x30FA), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3),
+    (0xFF01, 0xFF5E), (0x1D400, 0x1D454), (0x1F300, 0x1F64F), (0x20000, 0x2A6D6),
+]
+# fmt: on
 
 
 def sentence(rng: random.Random) -> str:
@@ -113,22 +116,23 @@ def accented(rng: random.Random) -> str:
     return unicodedata.normalize(rng.choice(["NFD", "NFC", "NFKD"]), marked)
 
 
-def one_of(items: list[str]):  # a kind of piece that is a choice from a list
+def one_of(items: list[str]) -> Callable[[random.Random], str]:
     return lambda rng: rng.choice(items)
 
 
 def make_string(rng: random.Random) -> str:
-    kinds = [sentence, sentence, sentence, scrambled, accented, *map(one_of, (
-        CONTRACTIONS, EMOJI, CODE, NUMBERS, CONTROL, SPACES))]  # fmt: skip
-    pieces = [rng.choice(kinds)(rng) for _ in range(rng.choice([1, 1, 2, 3]))]
+    makers = [sentence, sentence, sentence, scrambled, accented]
+    makers += map(one_of, (CONTRACTIONS, EMOJI, CODE, NUMBERS, CONTROL, SPACES))
+    pieces = [rng.choice(makers)(rng) for _ in range(rng.choice([1, 1, 2, 3]))]
     edges = rng.choices(SPACES, k=2) if rng.random() < 0.4 else ["", ""]
     return edges[0] + rng.choice(["", " "]).join(pieces) + edges[1]
 
 
 def corpus() -> list[str]:
-    """At least NUM_STRINGS different strings; every listed edge case is in there once by itself."""
-    fixed = ["", "\n", "assistant", "user", "JavaScript iPhone McDonald", *SPACES, *CONTROL, *EMOJI,
-             *CONTRACTIONS, *CODE, *NUMBERS, *(" ".join(w.split()) for w in WORDS.values())]  # fmt: skip
+    """NUM_STRINGS different strings; every listed edge case is among them by itself."""
+    fixed = ["", "assistant", "user", "JavaScript iPhone McDonald", *WORDS.values()]
+    for items in (SPACES, CONTROL, EMOJI, CONTRACTIONS, CODE, NUMBERS):
+        fixed += items
     rng = random.Random(SEED)
     strings = dict.fromkeys(fixed)
     while len(strings) < NUM_STRINGS:
@@ -146,7 +150,7 @@ def pair_of(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes]:
     """The two tokens `token` is merged from: BPE on it with the better ranks only."""
     parts = [token[i : i + 1] for i in range(len(token))]
     while len(parts) > 2:
-        joined = [ranks.get(a + b, len(ranks)) for a, b in zip(parts, parts[1:], strict=False)]
+        joined = [ranks.get(a + b, len(ranks)) for a, b in pairwise(parts)]
         at = joined.index(min(joined))
         assert joined[at] < ranks[token], (token, parts)
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
@@ -159,7 +163,7 @@ def symbols(token: bytes) -> str:
     return "".join(chr(0x100 + moved.index(b)) if b in moved else chr(b) for b in token)
 
 
-def tables(ranks: dict[bytes, int], kept: set[bytes]) -> dict[str, object]:
+def tables(ranks: dict[bytes, int], kept: set[bytes]) -> dict[str, Any]:
     """vocab and merges in the published order, for the tokens of `kept` and all single bytes."""
     vocab, merges = {}, []
     for token, rank in sorted(ranks.items(), key=lambda item: item[1]):
@@ -173,7 +177,8 @@ def tables(ranks: dict[bytes, int], kept: set[bytes]) -> dict[str, object]:
     return {"vocab": vocab, "merges": merges}
 
 
-def write_folder(folder: Path, vocab: object, merges: list[str], added: dict[str, int]) -> None:
+def write_folder(folder: Path, whole: dict[str, Any], added: dict[str, int]) -> None:
+    """The layout of a checkpoint: vocab.json, merges.txt, tokenizer_config.json."""
     flags = {"lstrip": False, "rstrip": False, "normalized": False, "single_word": False}
     config = {
         "tokenizer_class": "Qwen2Tokenizer",
@@ -185,33 +190,48 @@ def write_folder(folder: Path, vocab: object, merges: list[str], added: dict[str
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False), encoding="utf-8")
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]), encoding="utf-8")
+    (folder / "vocab.json").write_text(
+        json.dumps(whole["vocab"], ensure_ascii=False), encoding="utf-8"
+    )
+    (folder / "merges.txt").write_text(
+        "\n".join(["#version: 0.2", *whole["merges"], ""]), encoding="utf-8"
+    )
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+
+
+def merges_used(pre_token: bytes, ranks: dict[bytes, int]) -> set[bytes]:
+    """Every token that could be merged inside `pre_token`: its substrings that are tokens."""
+    size = len(pre_token)
+    spans = ((i, j) for i in range(size) for j in range(i + 2, size + 1))
+    return {pre_token[i:j] for i, j in spans} & ranks.keys()
+
+
+def golden_cases(ranks: dict[bytes, int]) -> tuple[list[tuple[str, list[int]]], set[bytes]]:
+    """(text, ids) of the corpus, and the merged tokens these texts can use."""
+    bpe = tiktoken.Encoding("qwen", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
+    cases, kept = [], set()
+    for text in corpus():
+        composed = unicodedata.normalize("NFC", text)  # the published tokenizer's first step
+        ids = bpe.encode_ordinary(composed)
+        pre_tokens = [match.group() for match in regex.finditer(PATTERN, composed)]
+        assert ids == [i for piece in pre_tokens for i in bpe.encode_ordinary(piece)], text
+        cases.append((text, ids))
+        kept |= {token for piece in pre_tokens for token in merges_used(piece.encode(), ranks)}
+    return cases, kept
 
 
 def main() -> None:
     ranks = read_ranks()
     assert sorted(ranks.values()) == list(range(151643)), len(ranks)
-    reference = tiktoken.Encoding("qwen", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
     added = {content: len(ranks) + i for i, content in enumerate(CONTROL)}
-    cases, kept = [], set()
-    for text in corpus():
-        composed = unicodedata.normalize("NFC", text)
-        ids = reference.encode_ordinary(composed)
-        pre_tokens = [m.group() for m in regex.finditer(PATTERN, composed)]
-        assert ids == [i for piece in pre_tokens for i in reference.encode_ordinary(piece)], text
-        cases.append([text, ids])
-        for piece in (p.encode() for p in pre_tokens):
-            spans = ((i, j) for i in range(len(piece)) for j in range(i + 2, len(piece) + 1))
-            kept.update(piece[i:j] for i, j in spans if piece[i:j] in ranks)
+    cases, kept = golden_cases(ranks)
     package = metadata.metadata("dashscope")
     golden = {
-        "about": "Part of the Qwen tokenizer's published vocabulary (base size 151643, its own ids "
-        "and merge order), and strings with their ids. The vocabulary is Qwen's, Copyright Alibaba "
-        f"Cloud, taken from {package['Name']} {package['Version']} resources/qwen.tiktoken; ids by "
-        f"tiktoken {metadata.version('tiktoken')}. Made by validation/make_tokenizer_golden.py.",
-        "license": f"{package['License']} (the licence field of the package)",
+        "about": "Part of the Qwen tokenizer's published vocabulary (151643 tokens; ids and merge "
+        f"order kept), from resources/qwen.tiktoken of {package['Name']} {package['Version']}, "
+        "Copyright Alibaba Cloud; and strings with their ids by tiktoken "
+        f"{metadata.version('tiktoken')}. Made by validation/make_tokenizer_golden.py.",
+        "license": f"{package['License']} (licence field of the package)",
         **tables(ranks, kept),
         "added": added,
         "cases": cases,
@@ -220,8 +240,7 @@ def main() -> None:
     Path(sys.argv[1]).write_bytes(packed)
     print(f"{len(cases)} strings, {len(golden['merges'])} merges, {len(packed)} bytes")
     if len(sys.argv) > 2:
-        whole = tables(ranks, set(ranks))
-        write_folder(Path(sys.argv[2]), whole["vocab"], whole["merges"], added)
+        write_folder(Path(sys.argv[2]), tables(ranks, set(ranks)), added)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 from qwen3_tts.errors import InvalidConfig, ModelNotFound
 
-# Inherited by every nested config of the family from a generic base class; none describes the model.
+# Inherited by every nested config of the family from a generic base class; nothing reads them.
 GENERIC_KEYS = frozenset(
     """_attn_implementation_autoset _name_or_path add_cross_attention architectures bad_words_ids
     begin_suppress_tokens bos_token_id chunk_size_feed_forward cross_attention_hidden_size

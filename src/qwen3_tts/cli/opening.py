@@ -1,0 +1,84 @@
+"""The options that choose a model, shared by the commands, and the opening of it."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import qwen3_tts
+from qwen3_tts.cli.messages import UsageError, working
+from qwen3_tts.cli.streams import file_name
+from qwen3_tts.types import SpeechRequest
+
+if TYPE_CHECKING:
+    from qwen3_tts.backends.base import Synthesizer
+    from qwen3_tts.engine.codec import Codec
+
+MODEL_VARIABLE = "QWEN3_TTS_MODEL"
+Commands = Any  # argparse has no public name for what `add_subparsers` returns
+
+
+def add_model_options(parser: argparse.ArgumentParser, codec: bool = False) -> None:
+    """--model, --revision, --offline; with `codec` the model may be the codec's repository."""
+    group = parser.add_argument_group("model")
+    what = "checkpoint or codec" if codec else "checkpoint"
+    group.add_argument(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        type=file_name,
+        default=os.environ.get(MODEL_VARIABLE) or None,
+        help=f"{what}: a folder, or a hub id (default: ${MODEL_VARIABLE})",
+    )
+    group.add_argument("--revision", help="branch, tag or commit of a hub id (default: main)")
+    group.add_argument("--offline", action="store_true", help="use only files that are cached")
+
+
+def add_device_options(parser: argparse.ArgumentParser, dtype: bool = True) -> None:
+    group = parser.add_argument_group("hardware")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    if dtype:
+        group.add_argument(
+            "--dtype",
+            choices=("auto", "float32", "bfloat16"),
+            default="auto",
+            help="number format of the weights (auto: bfloat16 where the device is fast at it)",
+        )
+
+
+def model_of(args: argparse.Namespace) -> str:
+    """The model asked for. Raises `UsageError` that says how to ask."""
+    if args.model is None:
+        raise UsageError(
+            "no model: pass --model FOLDER or --model HUB_ID "
+            f"(such as Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice), or set {MODEL_VARIABLE}"
+        )
+    return str(args.model)
+
+
+def open_synthesizer(args: argparse.Namespace, request: SpeechRequest, clone: bool) -> "Synthesizer":
+    """Load the model for this request, or for a clone's; what the request lacks is said first.
+
+    Weights take seconds to load, so the device and the request are checked before them.
+    """
+    # Imported here and not above: `qwen3_tts.backends` may bring torch, which takes seconds, and
+    # --version, --help and wrong arguments should answer at once. The other commands do the same.
+    from qwen3_tts.backends.describe import check_request, locate
+    from qwen3_tts.backends.devices import choose
+
+    model, show = model_of(args), not args.quiet
+    folder = locate(model, revision=args.revision, offline=args.offline, progress=show)
+    check_request(folder, request, clone=clone)
+    choose(args.device, args.dtype)
+    with working(f"Loading {Path(model).name}", show):
+        return qwen3_tts.load(folder, device=args.device, dtype=args.dtype)
+
+
+def open_codec(args: argparse.Namespace) -> "Codec":
+    return qwen3_tts.load_codec(
+        model_of(args),
+        device=args.device,
+        revision=args.revision,
+        offline=args.offline,
+        progress=not args.quiet,
+    )
