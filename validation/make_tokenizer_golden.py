@@ -2,8 +2,9 @@
 
 The published Qwen ranks travel in the PyPI package `dashscope` (resources/qwen.tiktoken, 151,643
 entries, Apache 2.0). They are run here by `tiktoken`, an implementation that shares no code with
-this project's, with the published split pattern. The fixture keeps only the merges these strings
-can use: a merge makes a substring of one pre-token, so leaving the others out changes no id.
+this project's, with the published split pattern. The fixture keeps only the merges whose result
+is a substring of one of these strings, the others can make no token of them. Merges that only the
+split pattern prevents are kept, so a string split in the wrong place gets other ids.
 
     pip install --no-deps dashscope tiktoken regex requests    # in a venv of its own
     python make_tokenizer_golden.py tests/golden/qwen_tokenizer.json.gz [FOLDER]
@@ -78,7 +79,7 @@ CODE = [
 ]
 NUMBERS = [
     "3.14159", "1,234,567", "2024-02-29", "12:30", "+49 30 123456", "50%", "½ ² Ⅷ ٣ ४", "１２３",
-    "1e-5", "€9.99", "007",
+    "1e-5", "€9.99", "007", "１０ ２０",
 ]
 STOPS = [
     ". ", ", ", "! ", "? ", "…", " — ", "; ", "。", "，", "！", "？\n", " «", "» ", ":", "...",
@@ -172,7 +173,7 @@ def tables(ranks: dict[bytes, int], kept: set[bytes]) -> dict[str, Any]:
         vocab[symbols(token)] = rank
         if len(token) > 1:
             left, right = pair_of(token, ranks)
-            assert len(left) == 1 or left in kept, token
+            assert all(len(part) == 1 or part in kept for part in (left, right)), token
             merges.append(f"{symbols(left)} {symbols(right)}")
     return {"vocab": vocab, "merges": merges}
 
@@ -199,15 +200,15 @@ def write_folder(folder: Path, whole: dict[str, Any], added: dict[str, int]) -> 
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
 
 
-def merges_used(pre_token: bytes, ranks: dict[bytes, int]) -> set[bytes]:
-    """Every token that could be merged inside `pre_token`: its substrings that are tokens."""
-    size = len(pre_token)
-    spans = ((i, j) for i in range(size) for j in range(i + 2, size + 1))
-    return {pre_token[i:j] for i, j in spans} & ranks.keys()
+def tokens_inside(text: bytes, ranks: dict[bytes, int]) -> set[bytes]:
+    """Every merged token that is a substring of `text`, whether BPE makes it or not."""
+    size, longest = len(text), max(map(len, ranks))
+    spans = ((i, j) for i in range(size) for j in range(i + 2, min(i + longest, size) + 1))
+    return {text[i:j] for i, j in spans} & ranks.keys()
 
 
 def golden_cases(ranks: dict[bytes, int]) -> tuple[list[tuple[str, list[int]]], set[bytes]]:
-    """(text, ids) of the corpus, and the merged tokens these texts can use."""
+    """(text, ids) of the corpus, and the merged tokens inside these texts."""
     bpe = tiktoken.Encoding("qwen", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
     cases, kept = [], set()
     for text in corpus():
@@ -216,7 +217,7 @@ def golden_cases(ranks: dict[bytes, int]) -> tuple[list[tuple[str, list[int]]], 
         pre_tokens = [match.group() for match in regex.finditer(PATTERN, composed)]
         assert ids == [i for piece in pre_tokens for i in bpe.encode_ordinary(piece)], text
         cases.append((text, ids))
-        kept |= {token for piece in pre_tokens for token in merges_used(piece.encode(), ranks)}
+        kept |= tokens_inside(composed.encode(), ranks)
     return cases, kept
 
 
@@ -229,7 +230,7 @@ def main() -> None:
     golden = {
         "about": "Part of the Qwen tokenizer's published vocabulary (151643 tokens; ids and merge "
         f"order kept), from resources/qwen.tiktoken of {package['Name']} {package['Version']}, "
-        "Copyright Alibaba Cloud; and strings with their ids by tiktoken "
+        "Copyright (c) Alibaba, Inc. and its affiliates; and strings with their ids by tiktoken "
         f"{metadata.version('tiktoken')}. Made by validation/make_tokenizer_golden.py.",
         "license": f"{package['License']} (licence field of the package)",
         **tables(ranks, kept),

@@ -18,6 +18,10 @@
     |   |-- HubAccess             gated or private: a token is needed
     |   |-- HubCorrupt            a downloaded file whose size or hash is wrong
     |   `-- DiskFull
+    |-- StreamError               a request that was taken up could not be finished
+    |   |-- Overloaded            the queue is full; `retry_after_s` says when to come back
+    |   |-- Cancelled             the caller gave it up
+    |   `-- StreamFailed          the engine failed while making it
     `-- MissingPackage            an optional package is not installed; says which command adds it
 
 Messages are one line: what was given, then what is allowed or what to do.
@@ -96,6 +100,26 @@ class HubCorrupt(HubError):
 
 class DiskFull(HubError):
     code = "disk_full"
+
+
+class StreamError(SpeechError):
+    code = "stream_error"
+
+
+class Overloaded(StreamError):
+    code = "overloaded"
+
+    def __init__(self, message: str, retry_after_s: float):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Cancelled(StreamError):
+    code = "cancelled"
+
+
+class StreamFailed(StreamError):
+    code = "stream_failed"
 
 
 class MissingPackage(SpeechError):

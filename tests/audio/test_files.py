@@ -4,6 +4,7 @@ import base64
 import io
 import math
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -38,9 +39,6 @@ def same(got: tuple[np.ndarray, int], wave: np.ndarray, rate: int = RATE) -> Non
     assert got[0].dtype == np.float32
     assert got[1] == rate
     np.testing.assert_array_equal(got[0], wave)
-
-
-# Reading
 
 
 def test_every_way_in_gives_the_same_wave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,9 +267,6 @@ def test_endless_audio_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         read_audio(encoded(stereo, "FLAC"))
 
 
-# Resampling
-
-
 def test_equal_rates_return_the_input() -> None:
     wave = tone()
     assert resample(wave, RATE, RATE) is wave
@@ -303,6 +298,10 @@ def test_length_is_rounded_up_like_librosa(num_samples: int, rate: int, expected
     assert resample(np.zeros(num_samples, np.float32), rate, RATE).shape == (expected,)
 
 
+def test_a_sample_the_filter_does_not_give_is_zero() -> None:
+    assert resample(np.ones(147, np.float32), 22_050, RATE)[-1] == 0
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -315,9 +314,6 @@ def test_length_is_rounded_up_like_librosa(num_samples: int, rate: int, expected
 def test_bad_resampling_is_refused(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(InvalidAudio, match=message):
         call()
-
-
-# Writing
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -512,7 +508,10 @@ def test_pcm16_refuses_what_write_audio_refuses() -> None:
         pcm16(np.array([math.nan], np.float32))
 
 
-# Optional packages
+def test_nothing_optional_is_imported_before_it_is_needed() -> None:
+    code = "import sys, qwen3_tts.audio.files; print({'soundfile', 'soxr'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_missing_packages_are_named_with_their_command(monkeypatch: pytest.MonkeyPatch) -> None:

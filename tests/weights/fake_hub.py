@@ -7,6 +7,8 @@ the CDN, under the file's SHA-256, and serves all other files itself under their
 import hashlib
 import json
 import re
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +30,7 @@ class Request:
     path: str
     range: str | None
     authorization: str | None
+    accept_encoding: str | None
 
 
 @dataclass
@@ -41,6 +44,7 @@ class FakeHub:
     breaks: dict[str, list[int]] = field(default_factory=dict)  # digest: bytes sent before a break
     damaged: set[str] = field(default_factory=set)  # digests served with one bit turned
     failing: dict[str, list[int]] = field(default_factory=dict)  # digest: statuses answered first
+    breaks_are_resets: bool = False  # an abrupt end (RST), as from a dying router
     ignores_ranges: bool = False
     hides_hashes: bool = False
     is_login_page: bool = False
@@ -129,6 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
                 unquote(path),
                 self.headers.get("Range"),
                 self.headers.get("Authorization"),
+                self.headers.get("Accept-Encoding"),
             )
         )
         if self.server_role == "cdn" and (match := _CDN.fullmatch(path)):
@@ -229,3 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body[:limit])
+        if limit is not None and self.content.breaks_are_resets:
+            abrupt = struct.pack("ii", 1, 0)  # linger for no time: closing sends a reset
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, abrupt)
+            self.connection.close()

@@ -5,7 +5,7 @@ import json
 
 from qwen3_tts.audio.files import FORMATS, read_audio
 from qwen3_tts.cli import opening, streams
-from qwen3_tts.cli.messages import UsageError, say_line, working
+from qwen3_tts.cli.messages import UsageError, close, working
 from qwen3_tts.cli.opening import Commands
 from qwen3_tts.cli.streams import STREAM, file_name
 
@@ -88,4 +88,4 @@ def _close(args: argparse.Namespace, *, frames: int, seconds: float) -> None:
         print(json.dumps({"output": args.output, "frames": frames, "seconds": seconds}))
     elif not args.quiet:
         name = streams.shown(args.output, "stdout")
-        say_line(f"{name}: {seconds:.1f} s, {frames} frames")
+        close(f"{name}: {seconds:.1f} s, {frames} frames")

@@ -12,8 +12,8 @@ from qwen3_tts.cli.messages import (
     PROGRAM,
     Parser,
     UsageError,
+    complain,
     report_error,
-    say_line,
     warnings_as_lines,
 )
 from qwen3_tts.errors import SpeechError
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report_error(error.code, str(error), as_json)
         return FAILED
     except KeyboardInterrupt:
-        say_line("interrupted")
+        complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # The interpreter flushes stdout once more at its end, which must not complain either.
@@ -62,6 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         name = f"`{error.filename}`: " if error.filename else ""
         report_error("os_error", f"{name}{error.strerror or error}", as_json)
+        return FAILED
+    except ImportError as error:
+        report_error("missing_package", f"{error}; `{PROGRAM} doctor` says how to add it", as_json)
         return FAILED
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
@@ -85,9 +88,7 @@ def _run(words: list[str]) -> int:
 
 
 def _parser() -> Parser:
-    parser = Parser(
-        prog=PROGRAM, description="Qwen3-TTS speech synthesis, locally.", epilog=EPILOG
-    )
+    parser = Parser(prog=PROGRAM, description="Qwen3-TTS speech synthesis, locally.", epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")

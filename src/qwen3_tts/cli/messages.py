@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from qwen3_tts.errors import SpeechWarning
 
@@ -28,23 +28,28 @@ class Parser(argparse.ArgumentParser):
     An abbreviation that works today would break with the next option of the same beginning.
     """
 
-    def __init__(self, *args: object, **kwargs: object):
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(*args, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, **options: Any):
+        layout = argparse.RawDescriptionHelpFormatter  # examples keep their lines
+        super().__init__(allow_abbrev=False, formatter_class=layout, **options)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (see `{self.prog} --help`)")
 
 
-def say_line(text: str) -> None:
-    """One line of prose on stderr."""
+def complain(text: str) -> None:
+    """A line on stderr that says which program speaks, as it may stand among those of others."""
     print(f"{PROGRAM}: {_one_line(text)}", file=sys.stderr)
+
+
+def close(text: str) -> None:
+    """The closing line of a command, on stderr: stdout may carry the result itself."""
+    print(_one_line(text), file=sys.stderr)
 
 
 def report_error(code: str, message: str, as_json: bool) -> None:
     """One line about what went wrong, for people or for machines."""
     if not as_json:
-        return say_line(message)
+        return complain(message)
     error = {"code": code, "message": _one_line(message)}
     print(json.dumps({"error": error}), file=sys.stderr)
 
@@ -69,7 +74,7 @@ def warnings_as_lines() -> Iterator[None]:
                 line: str | None = None,
             ) -> None:
                 if issubclass(category, SpeechWarning):
-                    say_line(f"warning: {message}")
+                    complain(f"warning: {message}")
                 else:
                     others(message, category, filename, lineno, file, line)
 
@@ -82,7 +87,7 @@ def warnings_as_lines() -> Iterator[None]:
 
 class _LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        say_line(f"{record.levelname.lower()}: {record.getMessage()}")
+        complain(f"{record.levelname.lower()}: {record.getMessage()}")
 
 
 @contextmanager
@@ -99,7 +104,7 @@ def working(what: str, show: bool) -> Iterator[None]:
         return
     columns = (
         progress.SpinnerColumn(),
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.TimeElapsedColumn(),
     )
     console = Console(stderr=True)

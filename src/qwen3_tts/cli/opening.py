@@ -2,20 +2,31 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import qwen3_tts
 from qwen3_tts.cli.messages import UsageError, working
 from qwen3_tts.cli.streams import file_name
-from qwen3_tts.types import SpeechRequest
+from qwen3_tts.errors import UnsupportedRequest
+from qwen3_tts.types import Codes, SpeechRequest, Voice, Wave
 
 if TYPE_CHECKING:
     from qwen3_tts.backends.base import Synthesizer
-    from qwen3_tts.engine.codec import Codec
 
 MODEL_VARIABLE = "QWEN3_TTS_MODEL"
 Commands = Any  # argparse has no public name for what `add_subparsers` returns
+
+
+class Codec(Protocol):
+    """What `qwen3_tts.load_codec` returns, as far as it is used here."""
+
+    sample_rate: int
+
+    def encode(self, audio: Any, sample_rate: int | None = None) -> Codes: ...
+
+    def decode(self, codes: Any) -> Wave: ...
 
 
 def add_model_options(parser: argparse.ArgumentParser, codec: bool = False) -> None:
@@ -27,16 +38,22 @@ def add_model_options(parser: argparse.ArgumentParser, codec: bool = False) -> N
         "-m",
         metavar="MODEL",
         type=file_name,
-        default=os.environ.get(MODEL_VARIABLE) or None,
+        default=default_model(),
         help=f"{what}: a folder, or a hub id (default: ${MODEL_VARIABLE})",
     )
     group.add_argument("--revision", help="branch, tag or commit of a hub id (default: main)")
     group.add_argument("--offline", action="store_true", help="use only files that are cached")
 
 
+def default_model() -> str | None:
+    return os.environ.get(MODEL_VARIABLE) or None
+
+
 def add_device_options(parser: argparse.ArgumentParser, dtype: bool = True) -> None:
     group = parser.add_argument_group("hardware")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    group.add_argument(
+        "--device", type=device_name, default="auto", help="auto, cpu, cuda, cuda:N or mps"
+    )
     if dtype:
         group.add_argument(
             "--dtype",
@@ -44,6 +61,13 @@ def add_device_options(parser: argparse.ArgumentParser, dtype: bool = True) -> N
             default="auto",
             help="number format of the weights (auto: bfloat16 where the device is fast at it)",
         )
+
+
+def device_name(text: str) -> str:
+    """A device that could exist; whether it does is asked later, as that needs torch."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of auto, cpu, cuda, cuda:N, mps")
+    return text
 
 
 def model_of(args: argparse.Namespace) -> str:
@@ -56,25 +80,35 @@ def model_of(args: argparse.Namespace) -> str:
     return str(args.model)
 
 
-def open_synthesizer(args: argparse.Namespace, request: SpeechRequest, clone: bool) -> "Synthesizer":
-    """Load the model for this request, or for a clone's; what the request lacks is said first.
+def open_synthesizer(
+    args: argparse.Namespace, request: SpeechRequest, clone: bool
+) -> "Synthesizer":
+    """Load the model that `request` asks for; `clone` says that its voice is yet to be cloned.
 
-    Weights take seconds to load, so the device and the request are checked before them.
+    Loading weights takes seconds, so the request and the device are checked before.
     """
     # Imported here and not above: `qwen3_tts.backends` may bring torch, which takes seconds, and
     # --version, --help and wrong arguments should answer at once. The other commands do the same.
-    from qwen3_tts.backends.describe import check_request, locate
-    from qwen3_tts.backends.devices import choose
+    from qwen3_tts.backends.describe import check_request, describe, locate
 
     model, show = model_of(args), not args.quiet
     folder = locate(model, revision=args.revision, offline=args.offline, progress=show)
+    if describe(folder).kind == "base" and not (clone or isinstance(request.voice, Voice)):
+        raise UnsupportedRequest(
+            "a base checkpoint has no voices of its own, it clones: "
+            "pass --ref-audio FILE or --voice-file FILE"
+        )
     check_request(folder, request, clone=clone)
+
+    from qwen3_tts.backends.devices import choose  # torch comes with it
+
     choose(args.device, args.dtype)
     with working(f"Loading {Path(model).name}", show):
         return qwen3_tts.load(folder, device=args.device, dtype=args.dtype)
 
 
-def open_codec(args: argparse.Namespace) -> "Codec":
+def open_codec(args: argparse.Namespace) -> Codec:
+    """Load the codec that is asked for."""
     return qwen3_tts.load_codec(
         model_of(args),
         device=args.device,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qwen3_tts.audio.files import FORMATS, read_audio
 from qwen3_tts.cli import opening, streams
-from qwen3_tts.cli.messages import UsageError, say_line, working
+from qwen3_tts.cli.messages import UsageError, close, working
 from qwen3_tts.cli.opening import Commands
 from qwen3_tts.cli.streams import STREAM, file_name
 from qwen3_tts.errors import InvalidText
@@ -33,7 +33,11 @@ Recording = tuple[Wave, int]
 
 def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
-        "say", help="speak a text", description="Speak a text into an audio file.", epilog=EPILOG
+        "say",
+        usage="qwen3-tts say [TEXT ...] [options]",
+        help="speak a text",
+        description="Speak a text into an audio file.",
+        epilog=EPILOG,
     )
     parser.add_argument("text", metavar="TEXT", nargs="*", help="what to say; - reads stdin")
     parser.add_argument(
@@ -144,7 +148,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_result(args, output, speech)))
     elif not args.quiet:
-        say_line(_closing_line(streams.shown(output, "stdout"), speech))
+        close(_closing_line(streams.shown(output, "stdout"), speech))
     return 0
 
 
@@ -156,8 +160,9 @@ def _check_usage(args: argparse.Namespace) -> None:
         raise UsageError("no text: pass TEXT, or --file FILE, or pipe it in")
     if not args.ref_audio:
         clone_options = ("ref_text", "ref_text_file", "x_vector", "save_voice")
-        for name in (name for name in clone_options if getattr(args, name)):
-            raise UsageError(f"--{name.replace('_', '-')} needs --ref-audio RECORDING")
+        for name in clone_options:
+            if getattr(args, name):
+                raise UsageError(f"--{name.replace('_', '-')} needs --ref-audio FILE")
     readers = [_text_source(args), args.ref_audio, args.ref_text_file]
     if readers.count(STREAM) > 1:
         raise UsageError("stdin can be read once only; give the other as a file")
@@ -201,10 +206,11 @@ def _recording(name: str | None) -> Recording | None:
 
 
 def _closing_line(output: str, speech: Speech) -> str:
-    ends = {"stop": "ended by itself", "length": f"stopped at the limit of {len(speech.codes)}"}
+    ends = {
+        "stop": "ended by itself",
+        "length": f"cut off at the limit of {len(speech.codes)} frames",
+    }
     end = ends.get(speech.finish_reason, speech.finish_reason)
-    if speech.finish_reason == "length":
-        end += " frames"
     return (
         f"{output}: {speech.duration_s:.1f} s of speech, seed {speech.seed}, "
         f"{speech.timing.x_realtime:.1f}x realtime, {end}"

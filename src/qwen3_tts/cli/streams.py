@@ -6,8 +6,10 @@ is done.
 
 import os
 import sys
+import warnings
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -100,9 +102,12 @@ def save_codes(name: str, codes: Codes) -> None:
 
 def read_codes(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     """The array of a .npy file. Raises `InvalidRequest` for any other content."""
+    content = BytesIO(read_bytes(name))
     try:
-        return np.lib.format.read_array(BytesIO(read_bytes(name)), allow_pickle=False)
-    except (ValueError, TypeError, SyntaxError, MemoryError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a header it had to guess at; codes are checked
+            return np.lib.format.read_array(content, allow_pickle=False)
+    except (ValueError, TypeError, SyntaxError, MemoryError, TokenError) as error:
         raise InvalidRequest(
             f"{shown(name, 'stdin')} is not a .npy file of codes ({type(error).__name__}: {error})"
         ) from None
@@ -110,7 +115,9 @@ def read_codes(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
 
 def write_bytes(name: str, content: bytes) -> None:
     if name == STREAM:
-        sys.stdout.buffer.write(content)
+        left = memoryview(content)
+        while left:  # unbuffered (PYTHONUNBUFFERED), a write may take a part only
+            left = left[sys.stdout.buffer.write(left) :]
         sys.stdout.buffer.flush()
     else:
         Path(name).write_bytes(content)

@@ -40,9 +40,7 @@ def run(args: argparse.Namespace) -> int:
     model = opening.model_of(args)
     from qwen3_tts.backends.describe import describe, locate
 
-    folder = locate(
-        model, revision=args.revision, offline=args.offline, progress=not args.quiet
-    )
+    folder = locate(model, revision=args.revision, offline=args.offline, progress=not args.quiet)
     found = describe(folder)
     if args.json:
         print(json.dumps({"model": model, **asdict(found)}))

@@ -7,6 +7,7 @@ such as the codec of all official checkpoints, is linked instead of fetched.
 
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -98,10 +99,10 @@ def fetch_codec(
 
 def local_folder(model: str | Path) -> Path | None:
     """The folder that `model` names, or None if it is a hub id."""
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder
     text = str(model)
+    folder = os.path.expanduser(text)  # not Path's, which fails on an unknown user
+    if text and os.path.isdir(folder):
+        return Path(folder)
     if isinstance(model, Path) or text.startswith((".", "~")) or not _HUB_ID.fullmatch(text):
         raise ModelNotFound(
             f"no folder `{model}`; give a folder that exists, or a hub id such as "

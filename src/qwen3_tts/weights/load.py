@@ -5,7 +5,8 @@ file's own pages and nothing is copied; the system reads a page when it is first
 between processes. Pages are private, so changing a parameter never changes the file.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from qwen3_tts.config import read_checkpoint_config, read_codec_config, read_json
 from qwen3_tts.errors import InvalidConfig, InvalidWeights, ModelNotFound
@@ -37,7 +39,7 @@ def load_speech_model(
     there), `InvalidConfig` or `InvalidWeights` (all tensors that do not fit, in one message).
     """
     config = read_checkpoint_config(folder)
-    with torch.device("meta"):
+    with blank():
         model = SpeechModel(config)
 
     def wanted(name: str) -> torch.dtype:
@@ -52,9 +54,28 @@ def load_codec(folder: Path, *, device: torch.device, check_finite: bool = True)
     Raises as `load_speech_model` does.
     """
     config = read_codec_config(folder)
-    with torch.device("meta"):
+    with blank():
         codec = SpeechCodec(config)
     return _fill(codec, folder, CODEC, lambda _: torch.float32, device, check_finite)
+
+
+@contextmanager
+def blank() -> Iterator[None]:
+    """Modules made in here have shapes but no numbers: they stand on the meta device."""
+    with torch.device("meta"), _NoDraw():
+        yield
+
+
+class _NoDraw(TorchFunctionMode):
+    """Spare new embeddings their random numbers: on the meta device, drawing the first of them
+    imports PyTorch's compiler, which takes longer than everything else here."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is nn.init.normal_:
+            return None
+        return func(*args, **(kwargs or {}))
 
 
 def _fill(

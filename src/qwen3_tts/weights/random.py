@@ -18,6 +18,7 @@ from qwen3_tts.model.codec.codec import SpeechCodec
 from qwen3_tts.model.codec.decoder import SnakeBeta
 from qwen3_tts.model.layers import RMSNorm
 from qwen3_tts.model.speech_model import SpeechModel
+from qwen3_tts.weights.load import blank
 from qwen3_tts.weights.published import (
     Kind,
     Size,
@@ -40,14 +41,14 @@ def random_speech_model(
     config: CheckpointConfig, seed: int, dtype: torch.dtype = torch.float32
 ) -> SpeechModel:
     """A model of this config with random weights, on the CPU; holds its weights once."""
-    with torch.device("meta"):
+    with blank():
         model = SpeechModel(config).to(dtype)
     return random_weights_(model.to_empty(device="cpu"), seed)
 
 
 def random_codec(config: CodecConfig, seed: int) -> SpeechCodec:
     """A codec of this config with random weights, on the CPU."""
-    with torch.device("meta"):
+    with blank():
         codec = SpeechCodec(config)
     return random_weights_(codec.to_empty(device="cpu"), seed)
 

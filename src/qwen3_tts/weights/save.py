@@ -24,7 +24,13 @@ from qwen3_tts.weights.names import CODEC, MODEL, Table, to_official
 TEXT_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json")
 PREPROCESSOR = "preprocessor_config.json"
 
-# What the official processors read and nothing here does (specification, section 1.2).
+# Read by the official processors and by nothing here; as published (specification, section 1.2).
+SPEECH_PREPROCESSOR = {
+    "padding_side": "left",
+    "padding_value": 0.0,
+    "processor_class": "Qwen3TTSProcessor",
+    "return_attention_mask": True,
+}
 CODEC_PREPROCESSOR = {
     "chunk_length_s": None,
     "feature_extractor_type": "EncodecFeatureExtractor",
@@ -35,7 +41,6 @@ CODEC_PREPROCESSOR = {
     "return_attention_mask": True,
     "sampling_rate": 24000,
 }
-SPEECH_PREPROCESSOR = CODEC_PREPROCESSOR | {"processor_class": "Qwen3TTSProcessor"}
 
 
 def save_checkpoint(

@@ -1,0 +1,68 @@
+"""The hardware a model could run on, as data: what there is, and what would be chosen and why."""
+
+import os
+import warnings
+from dataclasses import dataclass
+
+import torch
+
+from qwen3_tts.engine.device import choose_device, choose_dtype
+
+
+@dataclass(frozen=True)
+class Device:
+    """`free_bytes` and `total_bytes` are of the device's own memory, None where it shares ours."""
+
+    name: str
+    about: str
+    free_bytes: int | None = None
+    total_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    device: str
+    dtype: str
+    why: str
+
+    @property
+    def bytes_per_number(self) -> int:
+        return 2 if self.dtype == "bfloat16" else 4
+
+
+def choose(device: str = "auto", dtype: str = "auto") -> Choice:
+    """What `qwen3_tts.load` would take. Raises `UnsupportedRequest`."""
+    chosen = choose_device(device)
+    number = str(choose_dtype(dtype, chosen)).removeprefix("torch.")
+    if dtype != "auto":
+        why = "as asked for"
+    elif chosen.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(chosen)
+        fast = "has" if number == "bfloat16" else "has no fast"
+        why = f"compute capability {major}.{minor} {fast} bfloat16"
+    else:
+        why = "bfloat16 by itself only on CUDA, from compute capability 8.0 on"
+    return Choice(str(chosen), number, why)
+
+
+def list_devices() -> tuple[list[Device], list[str]]:
+    """Every device, the preferred one first, and what torch complained of while it looked."""
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")  # a broken driver shows as a warning only
+        devices = [_cuda(index) for index in range(torch.cuda.device_count())]
+        if torch.backends.mps.is_available():
+            devices.append(Device("mps", "Apple GPU, shares the computer's memory"))
+    devices.append(Device("cpu", f"{torch.get_num_threads()} threads on {os.cpu_count()} cores"))
+    return devices, [str(complaint.message).partition("\n")[0] for complaint in complaints]
+
+
+def torch_build() -> str | None:
+    """The CUDA version torch was built for; None for a build without CUDA."""
+    return torch.version.cuda
+
+
+def _cuda(index: int) -> Device:
+    about = torch.cuda.get_device_properties(index)
+    free_bytes, total_bytes = torch.cuda.mem_get_info(index)
+    name = f"{about.name}, compute capability {about.major}.{about.minor}"
+    return Device(f"cuda:{index}", name, free_bytes, total_bytes)
