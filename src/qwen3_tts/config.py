@@ -59,10 +59,18 @@ class Config:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object this config was read from, nested configs included."""
-        return {k: v for k, v in asdict(self).items() if v is not None or k in NULLABLE}
+        return _without_unset(asdict(self))
 
 
 NULLABLE = ("sliding_window", "rope_scaling", "layer_types")  # written as null where unset
+
+
+def _without_unset(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        k: _without_unset(v) if isinstance(v, dict) else v
+        for k, v in values.items()
+        if v is not None or k in NULLABLE
+    }
 
 
 def _is_required(f: Any) -> bool:
@@ -84,9 +92,13 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, list):
         return tuple(_value(options[0], item, where) for item in value)
     if origin is dict and isinstance(value, dict):
+        return {key: _value(options[1], v, f"{where}[{key!r}]") for key, v in value.items()}
+    if hint is Any:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return value  # kept as written: 10000 stays an integer in a saved file
+    if origin is int and type(value) is int and value < 0:
+        raise InvalidConfig(f"{where}: expected 0 or more, got {value}")
     if origin in (int, float, str, bool) and type(value) is origin:
         return value
     name = getattr(hint, "__name__", str(hint))
@@ -167,6 +179,14 @@ class TalkerConfig(Config):
         "attention_bias": False,
         "use_sliding_window": False,
     }
+
+    def __post_init__(self) -> None:
+        for name, dialect in self.spk_is_dialect.items():
+            if dialect is not False and dialect not in self.codec_language_id:
+                raise InvalidConfig(
+                    f"config.json: `spk_is_dialect` of {name!r} is {dialect!r}, allowed: false or "
+                    "a key of `codec_language_id`"
+                )
 
     @property
     def num_control_ids(self) -> int:
@@ -364,6 +384,8 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelNotFound(f"no file {path.name} in {path.parent}") from None
+    except OSError as error:  # a folder, no permission
+        raise ModelNotFound(f"cannot read {path}: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InvalidConfig(f"{path}: not valid JSON ({error})") from None
 
