@@ -5,16 +5,24 @@ of its recording. Requests are kept, so that a test can look at what arrived.
 """
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Unpack
 
 import numpy as np
 
 from qwen3_tts.audio.files import read_audio
-from qwen3_tts.backends.base import DEFAULT_SAMPLING
-from qwen3_tts.errors import SpeechWarning, UnknownVoice, UnsupportedRequest
-from qwen3_tts.types import Codes, Sampling, Speech, SpeechRequest, Timing, Voice, Wave
+from qwen3_tts.errors import Cancelled, SpeechWarning, UnknownVoice, UnsupportedRequest
+from qwen3_tts.types import (
+    AudioChunk,
+    Codes,
+    SpeakOptions,
+    Speech,
+    SpeechRequest,
+    Timing,
+    Voice,
+    Wave,
+)
 
 RATE, FRAME = 24_000, 1_920
 
@@ -33,22 +41,17 @@ class FakeSynthesizer:
     def languages(self) -> list[str]:
         return ["english", "german"]
 
-    def synthesize(
-        self,
-        text: str,
-        *,
-        voice: str | Voice | None = None,
-        language: str = "Auto",
-        instruct: str | None = None,
-        sampling: Sampling = DEFAULT_SAMPLING,
-        seed: int | None = None,
-        max_frames: int | None = None,
-        text_first: bool | None = None,
-    ) -> Speech:
-        request = SpeechRequest(
-            text, voice, language, instruct, sampling, seed, max_frames, text_first
-        )
-        return self.synthesize_batch([request])[0]
+    def synthesize(self, text: str, **options: Unpack[SpeakOptions]) -> Speech:
+        return self.synthesize_batch([SpeechRequest(text, **options)])[0]
+
+    def stream(self, text: str, **options: Unpack[SpeakOptions]) -> "FakeStream":
+        return FakeStream(self, SpeechRequest(text, **options))
+
+    def open_stream(self, **options: Unpack[SpeakOptions]) -> "FakeStream":
+        return FakeStream(self, SpeechRequest("", **options))
+
+    def close(self, drain: bool = True) -> None:
+        pass
 
     def synthesize_batch(self, requests: Sequence[SpeechRequest]) -> list[Speech]:
         return [self._speak(request) for request in requests]
@@ -81,9 +84,88 @@ class FakeSynthesizer:
         frames = min(wanted, request.max_frames or wanted)
         codes = np.full((frames, 16), seed % 2048, dtype=np.int64)
         wave = tone(codes)
-        timing = Timing(0.1, 0.2, 0.3, 0.5, frames, len(wave) / RATE)
+        timing = Timing(0.0, 0.1, 0.2, 0.2, 0.3, 0.5, frames, len(wave) / RATE)
         end = "stop" if frames == wanted else "length"
         return Speech(wave, RATE, codes, seed, end, timing)
+
+
+@dataclass
+class FakeStream:
+    """One frame a chunk. Text that is fed is spoken when it has ended."""
+
+    owner: FakeSynthesizer
+    request: SpeechRequest
+    fed: str = ""
+    sample_rate: int = RATE
+    cancelled: bool = False
+
+    def __post_init__(self) -> None:
+        self.chunks: Iterator[AudioChunk] | None = None
+        self.speech: Speech | None = None
+
+    def _start(self) -> Iterator[AudioChunk]:
+        if self.chunks is None:
+            text = self.request.text + self.fed
+            speech = self.speech = self.owner._speak(replace(self.request, text=text))
+            waves = speech.wave.reshape(-1, FRAME)
+            last = len(waves) - 1
+            self.chunks = (
+                AudioChunk(wave, i, i * FRAME / RATE, i == last) for i, wave in enumerate(waves)
+            )
+        return self.chunks
+
+    def __iter__(self) -> "FakeStream":
+        return self
+
+    def __next__(self) -> AudioChunk:
+        if self.cancelled:
+            raise Cancelled("the stream was cancelled")
+        return next(self._start())
+
+    def __aiter__(self) -> "FakeStream":
+        return self
+
+    async def __anext__(self) -> AudioChunk:
+        try:
+            return next(self)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    def __enter__(self) -> "FakeStream":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.cancel()
+
+    def feed(self, text: str) -> None:
+        self.fed += text
+
+    def end(self) -> None:
+        self._start()
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def result(self) -> Speech:
+        list(self)
+        assert self.speech is not None
+        return self.speech
+
+    @property
+    def seed(self) -> int:
+        return self.result().seed
+
+    @property
+    def codes(self) -> Codes:
+        return self.result().codes
+
+    @property
+    def finish_reason(self) -> str:
+        return self.result().finish_reason
+
+    @property
+    def timing(self) -> Timing:
+        return self.result().timing
 
 
 @dataclass

@@ -166,10 +166,6 @@ def test_one_bad_request_of_a_batch_is_named(preset: Qwen3Synthesizer) -> None:
         preset.synthesize_batch([good, replace(good, voice="nobody"), good])
 
 
-PENDING = pytest.mark.xfail(strict=True, reason="reported; remove this mark with the fix")
-
-
-@PENDING
 @pytest.mark.parametrize("name", ["temperature", "predictor_temperature", "repetition_penalty"])
 @pytest.mark.parametrize("value", [1e-45, 1e-39, pytest.param(10**400, id="huge")])
 def test_sampling_beyond_float32(preset: Qwen3Synthesizer, name: str, value: float) -> None:
@@ -178,14 +174,12 @@ def test_sampling_beyond_float32(preset: Qwen3Synthesizer, name: str, value: flo
         speak(preset, sampling=Sampling(**{name: value}))
 
 
-@PENDING
 @pytest.mark.parametrize("sampling", [None, {"top_k": 3}])
 def test_sampling_of_another_type(preset: Qwen3Synthesizer, sampling: Any) -> None:
     with refused(InvalidSampling, type(sampling).__name__):
         speak(preset, sampling=sampling)
 
 
-@PENDING
 def test_a_warning_points_at_the_line_that_asked(model: Callable[..., Qwen3Synthesizer]) -> None:
     """Python shows a warning once per line: one of ours would hide those of all later calls."""
     small = model("custom_voice")

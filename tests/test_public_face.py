@@ -15,7 +15,7 @@ from qwen3_tts.audio.files import read_audio
 from qwen3_tts.backends.base import Synthesizer
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
 from qwen3_tts.engine.options import EngineOptions
-from qwen3_tts.types import SpeechRequest
+from qwen3_tts.types import SpeakOptions, SpeechRequest
 from qwen3_tts.weights import transfer
 from qwen3_tts.weights.published import LANGUAGES, SPEAKERS
 
@@ -45,18 +45,20 @@ def signature(function: Any) -> list[tuple[str, Any, Any]]:
     return [(p.name, p.kind, p.default) for p in parameters]
 
 
-@pytest.mark.parametrize("name", ["synthesize", "synthesize_batch", "clone_voice"])
+@pytest.mark.parametrize(
+    "name", ["synthesize", "stream", "open_stream", "synthesize_batch", "clone_voice"]
+)
 def test_the_synthesizer_keeps_the_protocol(name: str) -> None:
     assert signature(getattr(Qwen3Synthesizer, name)) == signature(getattr(Synthesizer, name))
 
 
-def test_synthesize_takes_what_a_request_has() -> None:
-    _self, *given = signature(Qwen3Synthesizer.synthesize)
-    assert [name for name, _, _ in given] == [f.name for f in fields(SpeechRequest)]
-    defaults = {f.name: getattr(SpeechRequest(""), f.name) for f in fields(SpeechRequest)}
-    assert {name: default for name, _, default in given[1:]} == {
-        name: value for name, value in defaults.items() if name != "text"
-    }
+def test_synthesize_takes_what_a_request_has(preset: Qwen3Synthesizer) -> None:
+    """Every field of a request is a keyword; any other name is refused, by name."""
+    speech = preset.synthesize("Hi.", **dict.fromkeys(("voice", "instruct", "guard")))
+    assert speech.finish_reason
+    assert [f.name for f in fields(SpeechRequest)] == ["text", *SpeakOptions.__annotations__]
+    with pytest.raises(TypeError, match="speed"):
+        preset.synthesize("Hi.", speed=2)  # type: ignore[call-arg]
 
 
 def test_what_a_checkpoint_offers(
@@ -72,7 +74,7 @@ def test_what_a_checkpoint_offers(
 
 
 def test_load_speak_save(checkpoint: Any, tmp_path: Path) -> None:
-    options = EngineOptions(max_rows=2, decode_frames=5)
+    options = EngineOptions(max_rows=2)
     tts = qwen3_tts.load(
         str(checkpoint("custom_voice", wide=True)), device="cpu", dtype="float32", options=options
     )

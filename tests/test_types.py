@@ -28,7 +28,7 @@ def speech_of(seconds: float = 0.5) -> Speech:
     time_s = np.arange(int(24_000 * seconds)) / 24_000
     fade = np.sin(np.pi * time_s / seconds)
     wave = (0.5 * fade * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
-    timing = Timing(0.01, 0.02, 0.2, 0.25, frames=6, audio_s=seconds)
+    timing = Timing(0.0, 0.01, 0.02, 0.03, 0.2, 0.25, frames=6, audio_s=seconds)
     return Speech(wave, 24_000, codes_of(6), 3, "stop", timing)
 
 
@@ -115,7 +115,7 @@ def test_duration_and_speed() -> None:
     speech = speech_of(0.5)
     assert speech.duration_s == 0.5
     assert speech.timing.x_realtime == 2.0  # half a second in a quarter
-    assert Timing(0, 0, 0, 0, frames=0, audio_s=1.0).x_realtime == 0.0
+    assert Timing(0, 0, 0, 0, 0, 0, frames=0, audio_s=1.0).x_realtime == 0.0
 
 
 def test_a_request_defaults_to_what_the_checkpoint_says() -> None:
@@ -130,6 +130,8 @@ def test_a_request_defaults_to_what_the_checkpoint_says() -> None:
         "seed": None,
         "max_frames": None,
         "text_first": None,
+        "priority": "normal",
+        "guard": None,
     }
     assert all(getattr(Sampling(), f.name) is None for f in fields(Sampling))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwen3_tts.errors import SpeechError, SpeechWarning
-from qwen3_tts.types import Sampling, Speech, SpeechRequest, Timing, Voice
+from qwen3_tts.types import AudioChunk, Sampling, Speech, SpeechRequest, Timing, Voice
 from qwen3_tts.version import __version__
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qwen3_tts.engine.options import EngineOptions
 
 __all__ = [
+    "AudioChunk",
     "Sampling",
     "Speech",
     "SpeechError",

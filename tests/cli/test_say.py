@@ -180,12 +180,16 @@ def test_json_and_codes(cli: Run, fake: FakeSynthesizer) -> None:
         "finish_reason": "length",
     }
     assert timing == {
+        "queued_s": 0.0,
         "prefill_s": 0.1,
         "first_frame_s": 0.2,
+        "first_audio_s": 0.2,
         "codes_s": 0.3,
         "total_s": 0.5,
         "frames": 4,
         "audio_s": 0.32,
+        "underrun_s": 0.0,
+        "chunk_s": [],
         "x_realtime": 0.64,
     }
     codes = np.load("c.npy")

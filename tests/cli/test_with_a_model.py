@@ -73,7 +73,7 @@ def test_codec_gives_what_python_gives(
 REFUSED = [
     ("custom_voice", ["--voice", "nobody"], "voice 'nobody' is unknown; have: aiden, "),
     ("custom_voice", ["--language", "klingon"], "language 'klingon' is unknown"),
-    ("custom_voice", ["--temperature", "0"], "temperature is 0, allowed: above 0"),
+    ("custom_voice", ["--temperature", "0"], "temperature is 0, allowed: 1e-6 to 100"),
     ("custom_voice", ["--top-p", "1.5"], "top_p is 1.5, allowed: 0 to 1"),
     ("custom_voice", ["--predictor-top-k", "-1"], "predictor_top_k is -1, allowed: 0"),
     ("custom_voice", ["--temperature", "nan"], "temperature is nan"),

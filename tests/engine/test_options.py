@@ -104,8 +104,7 @@ def test_a_checkpoint_with_a_bad_default_is_refused() -> None:
         complete_sampling(Sampling(), replace(DEFAULTS, top_p=3))
 
 
-@pytest.mark.xfail(strict=True, reason="reported; remove this mark with the fix")
-@pytest.mark.parametrize("name", ["max_rows", "decode_frames"])
+@pytest.mark.parametrize("name", ["max_rows", "max_positions"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "8", True])
 def test_engine_options_are_checked(name: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"{name} is {value!r}"):

@@ -65,7 +65,6 @@ def test_presets_go_by_name_in_any_case(presets: Planner, name: str) -> None:
     assert speaker_of(plan(presets, voice=name)) == SPEAKERS["ryan"]
 
 
-@pytest.mark.xfail(strict=True, reason="reported; remove this mark with the fix")
 @pytest.mark.parametrize("name", ["Anna", "anna", " ANNA"])
 def test_a_fine_tuned_preset_may_have_capitals(presets: Planner, name: str) -> None:
     talker = replace(presets.talker, spk_id={"Anna": 3000}, spk_is_dialect={"Anna": False})

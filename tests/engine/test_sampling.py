@@ -23,7 +23,11 @@ KEEP_ALL = DrawOptions(temperature=1.0, top_k=0, top_p=1.0, greedy=False)
 
 
 def options_of(rows: list[DrawOptions], size: int) -> HeadOptions:
-    return HeadOptions.of(rows, size, CPU)
+    options = HeadOptions.new(len(rows), size, CPU)
+    for row, given in enumerate(rows):
+        options.set(row, given, size)
+    options.bound(rows, size)
+    return options
 
 
 def exponential(rows: int, size: int, seed: int) -> Tensor:
@@ -199,7 +203,9 @@ def first_codes(
     for row, codes in enumerate(history):
         seen[row, codes] = True
     frame = torch.tensor([len(codes) for codes in history])
-    options = RowOptions.of(rows, CONFIG, CPU)
+    options = RowOptions.new(len(rows), CONFIG, CPU)
+    for row, given in enumerate(rows):
+        options.set(row, given)
     penalty = options.repetition_penalty
     return draw(talker_scores(logits, seen, penalty, frame, SUPPRESSED, EOS), options.talker, noise)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import qwen3_tts
+from qwen3_tts.config import TalkerConfig
 from qwen3_tts.engine.options import DrawOptions, SamplingOptions
 from qwen3_tts.engine.sampling import RowOptions, suppressed_ids
 from qwen3_tts.engine.step import LoopState, step
@@ -26,6 +27,13 @@ def model() -> SpeechModel:
     return random_speech_model(tiny_config("base"), 8).requires_grad_(False)
 
 
+def greedy_options(rows: int, config: TalkerConfig) -> RowOptions:
+    options = RowOptions.new(rows, config, torch.device("cpu"))
+    for row in range(rows):
+        options.set(row, SamplingOptions(GREEDY, GREEDY, 1.0))
+    return options
+
+
 def started(model: SpeechModel, trailing: list[list[int]]) -> LoopState:
     """State after a random prompt of four positions, greedy rows."""
     config, rows = model.config.talker_config, len(trailing)
@@ -40,9 +48,9 @@ def started(model: SpeechModel, trailing: list[list[int]]) -> LoopState:
         seen=torch.zeros(rows, config.vocab_size, dtype=torch.bool),
         frame=torch.zeros(rows, dtype=torch.long),
         trailing=torch.tensor(trailing),
-        options=RowOptions.of(
-            [SamplingOptions(GREEDY, GREEDY, 1.0)] * rows, config, torch.device("cpu")
-        ),
+        last=torch.tensor([len(ids) - 1 for ids in trailing]),
+        active=torch.ones(rows, dtype=torch.bool),
+        options=greedy_options(rows, config),
         suppressed=suppressed_ids(config, torch.device("cpu")),
     )
 
@@ -83,7 +91,7 @@ def test_the_next_hidden_state_hears_frame_and_text(model: SpeechModel) -> None:
 def test_codes_are_the_best_of_each_head(model: SpeechModel) -> None:
     """Greedy, so each code is the argmax of the teacher-forced scores over the codes before it."""
     state = started(model, [[7], [8], [9]])
-    hidden = state.hidden
+    hidden = state.hidden.clone()
     codes = advance(model, state, PROMPT + 1)
     scores = model.talker.logits(hidden)
     scores[:, 2048:] = -torch.inf  # the end of speech too: this is the first frame
@@ -105,6 +113,23 @@ def test_a_code_that_was_drawn_is_penalised(model: SpeechModel) -> None:
     assert len(set(firsts)) == 6
     scores = model.talker.logits(steady)[0, :2048]
     assert firsts == scores.argsort(descending=True)[:6].tolist()
+
+
+def test_a_row_that_does_not_move_is_left_as_it_was(model: SpeechModel) -> None:
+    """It is computed along, so its neighbour must not notice and nothing of it may change."""
+    state, alone = started(model, [[7, 9], [8, 9]]), started(model, [[7, 9], [8, 9]])
+    state.active[1] = False
+    hidden = state.hidden.clone()
+    for frame in range(2):
+        codes = advance(model, state, PROMPT + 1 + frame)
+        assert torch.equal(codes[0], advance(model, alone, PROMPT + 1 + frame)[0])
+    assert torch.equal(state.hidden[1], hidden[1])
+    assert state.frame.tolist() == [2, 0]
+    assert state.cache.pos.tolist() == [PROMPT + 2, PROMPT]
+    assert not state.seen[1].any()
+    state.active[:] = torch.tensor([False, True])  # now it moves, as if nothing had been
+    fresh = started(model, [[7, 9], [8, 9]])
+    assert torch.equal(advance(model, state, PROMPT + 3)[1], advance(model, fresh, PROMPT + 1)[1])
 
 
 HOST_READS = {"item", "tolist", "cpu", "numpy"}

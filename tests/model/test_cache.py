@@ -28,11 +28,11 @@ def test_reserve_doubles_and_keeps_what_is_there() -> None:
     cache.keys.normal_()
     cache.values.normal_()
     keys, values = cache.keys.clone(), cache.values.clone()
-    cache.reserve(8)
+    cache.reserve(2, 8)
     assert cache.capacity == 8
-    cache.reserve(9)
+    cache.reserve(2, 9)
     assert cache.capacity == 16
-    cache.reserve(100)
+    cache.reserve(2, 100)
     assert cache.capacity == cache.values.shape[3] == 100
     assert torch.equal(cache.keys[..., :8, :], keys)
     assert torch.equal(cache.values[..., :8, :], values)

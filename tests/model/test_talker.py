@@ -33,7 +33,7 @@ def run(
     cache = KVCache.new(CONFIG, len(x), capacity, x)
     outputs, start = [], 0
     for end in [*cuts, x.shape[1]]:
-        cache.reserve(end)
+        cache.reserve(len(x), end)
         limit = min(end + extra, cache.capacity)
         outputs.append(talker(x[:, start:end], cache.span(end - start, limit)))
         cache.pos += end - start

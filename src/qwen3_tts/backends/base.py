@@ -1,11 +1,61 @@
 """What every speech engine offers; command line, server and compatibility layer see only this."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self, Unpack
 
-from qwen3_tts.types import Sampling, Speech, SpeechRequest, Voice
+from qwen3_tts.types import (
+    AudioChunk,
+    Codes,
+    SpeakOptions,
+    Speech,
+    SpeechRequest,
+    Timing,
+    Voice,
+)
 
-DEFAULT_SAMPLING = Sampling()
+
+class SpeechStream(Protocol):
+    """Chunks for `for` and `async for`. Closing or dropping it cancels what is not yet made.
+
+    `seed`, `codes`, `finish_reason` and `timing` are there when the last chunk has been taken.
+    """
+
+    sample_rate: int
+
+    def __iter__(self) -> Iterator[AudioChunk]: ...
+    def __next__(self) -> AudioChunk: ...
+    def __aiter__(self) -> AsyncIterator[AudioChunk]: ...
+    async def __anext__(self) -> AudioChunk: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def cancel(self) -> None: ...
+
+    def result(self) -> Speech:
+        """Wait for the end; all that was not yet taken as one `Speech`."""
+        ...
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def codes(self) -> Codes: ...
+    @property
+    def finish_reason(self) -> str: ...
+    @property
+    def timing(self) -> Timing: ...
+
+
+class SpeechTextStream(SpeechStream, Protocol):
+    """A stream whose text is fed while its sound leaves."""
+
+    def feed(self, text: str) -> None: ...
+    def end(self) -> None: ...
 
 
 class Synthesizer(Protocol):
@@ -29,19 +79,16 @@ class Synthesizer(Protocol):
         """Languages it was trained for, sorted, dialects included, "auto" not."""
         ...
 
-    def synthesize(
-        self,
-        text: str,
-        *,
-        voice: str | Voice | None = None,
-        language: str = "Auto",
-        instruct: str | None = None,
-        sampling: Sampling = DEFAULT_SAMPLING,
-        seed: int | None = None,
-        max_frames: int | None = None,
-        text_first: bool | None = None,
-    ) -> Speech:
+    def synthesize(self, text: str, **options: Unpack[SpeakOptions]) -> Speech:
         """Speak one text; the keywords are those of `SpeechRequest`. Raises `InvalidRequest`."""
+        ...
+
+    def stream(self, text: str, **options: Unpack[SpeakOptions]) -> SpeechStream:
+        """Speak one text chunk by chunk, while it is made."""
+        ...
+
+    def open_stream(self, **options: Unpack[SpeakOptions]) -> SpeechTextStream:
+        """Speak a text that arrives in pieces. `text_first` cannot be True."""
         ...
 
     def synthesize_batch(self, requests: Sequence[SpeechRequest]) -> list[Speech]:
@@ -64,4 +111,8 @@ class Synthesizer(Protocol):
         "auto" takes "icl" where there is a text. Raises `InvalidAudio`, `InvalidVoice`, and
         `UnsupportedRequest` where the checkpoint cannot clone.
         """
+        ...
+
+    def close(self, drain: bool = True) -> None:
+        """Take no more requests; finish those there are, or with `drain=False` drop them."""
         ...

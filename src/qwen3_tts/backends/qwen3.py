@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
-from qwen3_tts.backends.base import DEFAULT_SAMPLING
-from qwen3_tts.config import CheckpointConfig, read_checkpoint_config, read_generation_config
+from qwen3_tts.config import (
+    CheckpointConfig,
+    GenerationConfig,
+    read_checkpoint_config,
+    read_generation_config,
+)
 from qwen3_tts.engine.clone import VoiceCloner
 from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Planner
+from qwen3_tts.engine.stream import Stream, TextStream
 from qwen3_tts.prompt.tokenizer import TextTokenizer
-from qwen3_tts.types import Sampling, Speech, SpeechRequest, Voice
+from qwen3_tts.types import SpeakOptions, Speech, SpeechRequest, Voice
 from qwen3_tts.weights.load import load_codec, load_speech_model
 
 
@@ -31,10 +36,12 @@ class Qwen3Synthesizer:
     ) -> "Qwen3Synthesizer":
         """Read a checkpoint folder in the official layout. Raises `CheckpointError`."""
         tokenizer = TextTokenizer.from_folder(folder)
-        planner = Planner(read_checkpoint_config(folder), read_generation_config(folder), tokenizer)
+        planner = Planner(
+            read_checkpoint_config(folder), read_generation_config(folder), tokenizer, options
+        )
         model = load_speech_model(folder, device=device, dtype=dtype)
         codec_model = load_codec(folder / "speech_tokenizer", device=device)
-        codec = Codec(codec_model, options.decode_frames)
+        codec = Codec(codec_model)
         return Qwen3Synthesizer(Engine(model, codec, planner, options), VoiceCloner(model, codec))
 
     @property
@@ -44,6 +51,15 @@ class Qwen3Synthesizer:
     @property
     def codec(self) -> Codec:
         return self.engine.codec
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        return self.engine.planner.tokenizer
+
+    @property
+    def generation(self) -> GenerationConfig:
+        """The checkpoint's sampling defaults."""
+        return self.engine.planner.generation
 
     @property
     def sample_rate(self) -> int:
@@ -61,22 +77,14 @@ class Qwen3Synthesizer:
     def languages(self) -> list[str]:
         return sorted(self.config.talker_config.codec_language_id)
 
-    def synthesize(
-        self,
-        text: str,
-        *,
-        voice: str | Voice | None = None,
-        language: str = "Auto",
-        instruct: str | None = None,
-        sampling: Sampling = DEFAULT_SAMPLING,
-        seed: int | None = None,
-        max_frames: int | None = None,
-        text_first: bool | None = None,
-    ) -> Speech:
-        request = SpeechRequest(
-            text, voice, language, instruct, sampling, seed, max_frames, text_first
-        )
-        return self.engine.run([request])[0]
+    def synthesize(self, text: str, **options: Unpack[SpeakOptions]) -> Speech:
+        return self.engine.run([SpeechRequest(text, **options)])[0]
+
+    def stream(self, text: str, **options: Unpack[SpeakOptions]) -> Stream:
+        return self.engine.stream(SpeechRequest(text, **options))
+
+    def open_stream(self, **options: Unpack[SpeakOptions]) -> TextStream:
+        return self.engine.open_stream(SpeechRequest("", **options))
 
     def synthesize_batch(self, requests: Sequence[SpeechRequest]) -> list[Speech]:
         return self.engine.run(requests)
@@ -90,4 +98,15 @@ class Qwen3Synthesizer:
         language: str | None = None,
         name: str = "",
     ) -> Voice:
-        return replace(self.cloner.clone(audio, text, mode, language), name=name)
+        clone = self.cloner.clone
+        voice = self.engine.call(lambda: clone(audio, text, mode, language))
+        return replace(voice, name=name)
+
+    def close(self, drain: bool = True) -> None:
+        self.engine.close(drain)
+
+    def __enter__(self) -> "Qwen3Synthesizer":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

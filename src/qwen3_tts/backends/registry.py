@@ -36,5 +36,6 @@ def open_codec(
     progress: bool = False,
 ) -> Codec:
     """See `qwen3_tts.load_codec`."""
+    chosen = choose_device(device)
     folder = fetch_codec(model, revision=revision, offline=offline, progress=progress)
-    return Codec(load_codec(folder, device=choose_device(device)))
+    return Codec(load_codec(folder, device=chosen))

@@ -29,6 +29,7 @@ seed, model and options the same speech comes again.
 """
 
 Recording = tuple[Wave, int]
+GUARDS = ("stop", "retry", "error", "off")  # as in `SpeechRequest`
 
 
 def add_parser(commands: Commands) -> None:
@@ -95,6 +96,12 @@ def _add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--repetition-penalty", type=float, metavar="X", help="above 0; 1 is none")
     group.add_argument(
         "--max-frames", type=int, metavar="N", help="stop after N frames, 12.5 of them a second"
+    )
+    group.add_argument(
+        "--guard",
+        choices=GUARDS,
+        help="what to do with speech that runs away (default: retry with another seed, unless "
+        "--seed or --max-frames is given, then stop)",
     )
     group.add_argument(
         "--text-first", action=yes_no, help="read the whole text before the first sound"
@@ -196,6 +203,7 @@ def _request(args: argparse.Namespace) -> SpeechRequest:
         seed=args.seed,
         max_frames=args.max_frames,
         text_first=args.text_first,
+        guard=args.guard,
     )
 
 
@@ -209,6 +217,9 @@ def _closing_line(output: str, speech: Speech) -> str:
     ends = {
         "stop": "ended by itself",
         "length": f"cut off at the limit of {len(speech.codes)} frames",
+        "guard:budget": "stopped: far longer than the text needs",
+        "guard:loop": "stopped: it went round in a loop",
+        "guard:silence": "stopped: long silence after the text",
     }
     end = ends.get(speech.finish_reason, speech.finish_reason)
     return (

@@ -70,8 +70,7 @@ class Qwen3TTSModel:
             options = LoadOptions.read(kwargs)
             folder = fetch(pretrained_model_name_or_path, **options.hub())
             model = qwen3_tts.load(folder, device=options.device, dtype=options.dtype)
-        planner = model.engine.planner
-        return cls(model, planner.tokenizer, planner.generation.to_json())
+        return cls(model, model.tokenizer, model.generation.to_json())
 
     def generate_custom_voice(
         self,
@@ -225,6 +224,7 @@ class Qwen3TTSModel:
                 max_frames=options.max_frames,
                 text_first=bool(non_streaming_mode),
                 seed=seed,
+                guard="off",  # the official package has none
             )
             for row, seed in zip(rows, seeds, strict=True)
         ]

@@ -11,6 +11,7 @@ from qwen3_tts.engine.codec import Codec
 from qwen3_tts.errors import InvalidAudio, InvalidRequest, InvalidVoice, UnsupportedRequest
 from qwen3_tts.model.mel import log_mel
 from qwen3_tts.model.speech_model import SpeechModel
+from qwen3_tts.prompt.languages import resolve_language
 from qwen3_tts.types import Voice, Wave
 
 MODES = ("auto", "icl", "x_vector")
@@ -41,6 +42,8 @@ class VoiceCloner:
                 'use mode="x_vector" to clone without one'
             )
         wave = self._read(audio)
+        if language is not None:
+            resolve_language(language, self.model.config.talker_config.codec_language_id)
         in_context = mode == "icl" or (mode == "auto" and spoken)
         return Voice(
             vector=self.speaker_vector(wave),
@@ -55,7 +58,7 @@ class VoiceCloner:
         wave = resample(wave, rate, self.codec.config.input_sample_rate)
         if len(wave) < self.codec.samples_per_frame:
             raise InvalidAudio(
-                f"the recording lasts {1000 * len(wave) / self.codec.sample_rate:.0f} ms; "
+                f"the recording lasts {1000 * len(wave) // self.codec.sample_rate} ms; "
                 "at least one frame (80 ms) is needed, 3 to 15 s is best"
             )
         if np.abs(wave).max() < SILENCE:

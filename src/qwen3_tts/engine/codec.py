@@ -43,7 +43,7 @@ class Codec:
         if len(wave) == 0:
             raise InvalidAudio("the recording is empty")
         with torch.inference_mode():
-            x = torch.from_numpy(np.ascontiguousarray(wave)).to(self.device)[None]
+            x = torch.from_numpy(np.array(wave, dtype=np.float32)).to(self.device)[None]
             codes: Codes = self.model.encoder(x, self.num_codebooks)[0].T.cpu().numpy()
         return codes
 
@@ -55,7 +55,10 @@ class Codec:
 
     def check_codes(self, codes: Any) -> Tensor:
         """Codes as a tensor [T, K] on the codec's device, or `InvalidRequest` saying why not."""
-        array = np.asarray(codes)
+        try:
+            array = np.asarray(codes)
+        except ValueError:  # rows of unequal length
+            raise InvalidRequest("codes must be a rectangle, [frames, codebooks]") from None
         K, size = self.num_codebooks, self.config.decoder_config.codebook_size
         if array.ndim != 2 or array.shape[1] != K or not np.issubdtype(array.dtype, np.integer):
             raise InvalidRequest(

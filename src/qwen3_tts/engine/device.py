@@ -13,7 +13,7 @@ def choose_device(device: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise UnsupportedRequest(
             f"device {device!r} is unknown; allowed: auto, cpu, cuda, cuda:N, mps"
         ) from None

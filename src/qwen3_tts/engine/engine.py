@@ -1,61 +1,74 @@
-"""The engine: planned requests in, speech out. One request at a time enters the loop."""
+"""The engine: requests in, streams out. Planning is done by the caller's thread, the rest by one
+thread of the engine's own."""
 
-import threading
-import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-import torch
-
+from qwen3_tts.engine.chunks import ChunkPlanner
 from qwen3_tts.engine.codec import Codec
+from qwen3_tts.engine.loop import Loop
 from qwen3_tts.engine.options import EngineOptions
-from qwen3_tts.engine.plan import Job, Planner
-from qwen3_tts.engine.runner import EagerRunner, Generated
+from qwen3_tts.engine.plan import Planner
+from qwen3_tts.engine.stream import Channel, Stream, TextFeed, TextStream
 from qwen3_tts.model.speech_model import SpeechModel
-from qwen3_tts.types import Codes, Speech, SpeechRequest, Timing, Wave
+from qwen3_tts.prompt.incremental import IncrementalTokenizer
+from qwen3_tts.types import Speech, SpeechRequest
+
+T = TypeVar("T")
 
 
 class Engine:
+    """One model, any number of callers. `close` it, or use it as a context, to end its thread."""
+
     def __init__(self, model: SpeechModel, codec: Codec, planner: Planner, options: EngineOptions):
         self.model, self.codec, self.planner, self.options = model, codec, planner, options
-        self.runner = EagerRunner(model)
-        self.lock = threading.Lock()  # model state belongs to one batch at a time
+        self.loop = Loop(model, codec, options)
+        # An engine that is dropped, or a program that ends, ends the thread.
+        self.closed = weakref.finalize(self, Loop.close, self.loop, False)
 
     def run(self, requests: Sequence[SpeechRequest]) -> list[Speech]:
-        """Speech for every request, in order. All are checked before any is made."""
-        jobs = [self.planner.plan(request) for request in requests]
+        """Speech for every request, in order. All are checked before any is made.
+
+        They share steps as rows allow; more than the queue holds are handed in as it empties.
+        """
+        jobs = []
+        for request in requests:  # no comprehension: warnings count the frames to the caller
+            jobs.append(self.planner.plan(request))
         speeches: list[Speech] = []
-        for start in range(0, len(jobs), self.options.max_rows):
-            group = jobs[start : start + self.options.max_rows]
-            with self.lock:
-                begin = time.perf_counter()
-                rows = self.runner.generate(group)
-                speeches += [
-                    self._finish(job, row, begin) for job, row in zip(group, rows, strict=True)
-                ]
+        room = self.options.max_rows + self.options.max_queue
+        for start in range(0, len(jobs), room):
+            group = jobs[start : start + room]
+            streams = [self._stream(self.loop.submit(job, None)) for job in group]
+            speeches += [stream.result() for stream in streams]
         return speeches
 
-    def _finish(self, job: Job, row: Generated, begin: float) -> Speech:
-        codes = row.codes(self.model.config.talker_config.num_code_groups)
-        wave = self._decode(job, codes)
-        timing = Timing(
-            prefill_s=row.prefill_at - begin,
-            first_frame_s=row.first_frame_at - begin,
-            codes_s=row.end_at - begin,
-            total_s=time.perf_counter() - begin,
-            frames=len(codes),
-            audio_s=len(wave) / self.codec.sample_rate,
-        )
-        return Speech(wave, self.codec.sample_rate, codes, job.seed, row.finish_reason, timing)
+    def stream(self, request: SpeechRequest) -> Stream:
+        """Start a request whose sound leaves while it is made."""
+        job = self.planner.plan(request)
+        planner = ChunkPlanner(self.options.chunk_plan, self.loop.pace)
+        return self._stream(self.loop.submit(job, planner))
 
-    def _decode(self, job: Job, codes: Codes) -> Wave:
-        """Speech in an in-context voice continues its reference, so the decoder hears that first.
+    def open_stream(self, request: SpeechRequest) -> TextStream:
+        """Start a request whose text arrives while its sound leaves."""
+        job = self.planner.plan_open(request)
+        planner = ChunkPlanner(self.options.chunk_plan, self.loop.pace)
+        feed = TextFeed(IncrementalTokenizer(self.planner.tokenizer))
+        channel = self.loop.submit(job, planner, feed)
+        return TextStream(channel, self.codec.sample_rate, self)
 
-        This equals decoding both and cutting the reference off, at exactly R * 1920 samples.
+    def _stream(self, channel: Channel) -> Stream:
+        return Stream(channel, self.codec.sample_rate, self)
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function that uses the device: on the engine's thread, which owns it.
+
+        A CPU has room for both: there the caller's own thread runs it, and delays no stream.
         """
-        reference = job.voice.codes if job.voice else None
-        with torch.inference_mode():
-            if reference is None:
-                state = self.codec.model.decoder.new_state(1)
-            else:
-                state = self.codec.primed(reference)
-            return self.codec.decode_frames_of(self.codec.check_codes(codes), state)
+        if self.codec.device.type == "cpu":
+            return function()
+        return self.loop.call(function)
+
+    def close(self, drain: bool = True) -> None:
+        """End the thread: after finishing what it has, or at once with `drain=False`."""
+        self.loop.close(drain)

@@ -5,7 +5,7 @@ a frame, then its other codes, one exponential vector each), so equal seeds give
 neighbour in the batch never changes them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 
@@ -16,26 +16,31 @@ from qwen3_tts.engine.options import SamplingOptions
 class FrameNoise:
     """Exponential noise for one frame: `talker` [B, V], `predictor` [B, K-1, V']."""
 
-    def __init__(
-        self,
-        config: TalkerConfig,
-        rows: Sequence[SamplingOptions],
-        seeds: Sequence[int],
-        device: torch.device,
-    ):
-        B, predictor = len(rows), config.code_predictor_config
-        shape = (B, config.num_code_groups - 1, predictor.vocab_size)
-        self.talker = torch.ones(B, config.vocab_size, device=device)
+    def __init__(self, config: TalkerConfig, rows: int, device: torch.device):
+        predictor = config.code_predictor_config
+        shape = (rows, config.num_code_groups - 1, predictor.vocab_size)
+        self.talker = torch.ones(rows, config.vocab_size, device=device)
         self.predictor = torch.ones(shape, device=device)
-        self.rows = [(not row.talker.greedy, not row.predictor.greedy) for row in rows]
-        self.generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+        self.generators = [torch.Generator(device) for _ in range(rows)]
+        self.draws = [(False, False)] * rows  # does the talker draw, does the predictor
+        self.fresh: set[int] = set()  # rows whose numbers are drawn and not yet used
 
-    def refill(self, active: Sequence[bool]) -> None:
-        """New numbers for the active rows; greedy heads draw none, as in the official package."""
-        for row, generator in enumerate(self.generators):
-            talker, predictor = self.rows[row]
-            if active[row] and talker:
+    def start(self, row: int, sampling: SamplingOptions, seed: int) -> None:
+        """Begin a request in `row`. Greedy heads draw nothing, as in the official package."""
+        self.generators[row].manual_seed(seed)
+        self.fresh.discard(row)
+        self.draws[row] = (not sampling.talker.greedy, not sampling.predictor.greedy)
+
+    def refill(self, rows: Iterable[int]) -> None:
+        """Numbers for one frame of these rows, new where the last ones were used."""
+        for row in set(rows) - self.fresh:
+            generator, (talker, predictor) = self.generators[row], self.draws[row]
+            if talker:
                 self.talker[row].exponential_(generator=generator)
-            if active[row] and predictor:
-                for group in self.predictor[row]:
-                    group.exponential_(generator=generator)
+            if predictor:  # one call gives the numbers of one call per group
+                self.predictor[row].exponential_(generator=generator)
+        self.fresh.update(rows)
+
+    def use(self, rows: Iterable[int]) -> None:
+        """A frame was made with the numbers of these rows."""
+        self.fresh.difference_update(rows)

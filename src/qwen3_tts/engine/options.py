@@ -1,19 +1,48 @@
 """Options of an engine, and the sampling options of one request made complete and checked."""
 
-import math
+import operator
 from dataclasses import dataclass
+from numbers import Real
+from typing import SupportsIndex
 
 from qwen3_tts.config import GenerationConfig
-from qwen3_tts.errors import InvalidSampling
+from qwen3_tts.engine.chunks import DEFAULT_PLAN, check_plan
+from qwen3_tts.engine.guard import POLICIES
+from qwen3_tts.errors import InvalidRequest, InvalidSampling
 from qwen3_tts.types import Sampling
 
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """`max_rows` requests share a batch; `decode_frames` are decoded at a time (bounds memory)."""
+    """How an engine shares its device. Raises `InvalidRequest` for values that make no sense.
 
-    max_rows: int = 8
-    decode_frames: int = 64
+    A position is one prompt token or one frame; the published models keep 112 KiB for each in
+    bfloat16 and 224 KiB in float32 (28 layers, 8 heads of 128, keys and values). Memory is taken
+    as it is needed, for as many rows as are in use at the length of the longest.
+    """
+
+    max_rows: int = 8  # requests that share a step
+    max_queue: int = 64  # requests that may wait
+    max_positions: int = 16384  # rows in use times positions of the longest
+    open_frames: int = 1500  # frames of a stream whose text is fed, if it does not say: 2 minutes
+    chunk_plan: tuple[int, ...] = DEFAULT_PLAN  # frames of the first chunks of a stream
+    read_positions: int = 64  # prompt positions read between two frames of others
+    guard: str = "retry"  # what to do with speech that runs away; see `SpeechRequest`
+    voice_cache_bytes: int = 256 * 2**20  # decoder states of in-context references
+    text_timeout_s: float = 30.0  # patience with a text stream that is not fed
+    stall_s: float = 60.0  # after this long without a sign of life the engine counts as dead
+
+    def __post_init__(self) -> None:
+        check_plan(self.chunk_plan)
+        for name in ("max_rows", "max_positions", "open_frames", "read_positions"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidRequest(f"{name} is {value!r}, allowed: 1 or more")
+        for name in ("max_queue", "voice_cache_bytes", "text_timeout_s", "stall_s"):
+            if not getattr(self, name) >= 0:
+                raise InvalidRequest(f"{name} is {getattr(self, name)!r}, allowed: 0 or more")
+        if self.guard not in POLICIES:
+            raise InvalidRequest(f"guard {self.guard!r} is unknown; have: {', '.join(POLICIES)}")
 
 
 @dataclass(frozen=True)
@@ -35,6 +64,8 @@ class SamplingOptions:
 
 def complete_sampling(sampling: Sampling, defaults: GenerationConfig) -> SamplingOptions:
     """Fill in the checkpoint's values and check the result. Raises `InvalidSampling`."""
+    if not isinstance(sampling, Sampling):
+        raise InvalidSampling(f"sampling must be a Sampling, got {type(sampling).__name__}")
     s, d = sampling, defaults
     return SamplingOptions(
         talker=DrawOptions(
@@ -57,19 +88,34 @@ def complete_sampling(sampling: Sampling, defaults: GenerationConfig) -> Samplin
     )
 
 
+def whole_number(value: object) -> int | None:
+    """An integer of any kind, numpy's too, as an int; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:  # an array, say
+        return None
+
+
 def _number(name: str, given: float | None, default: float) -> float:
-    value = default if given is None else given
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidSampling(f"{name} is {value!r}, it must be a finite number")
-    return float(value)
+    value: object = default if given is None else given
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InvalidSampling(f"{name} is {value!r}, it must be a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidSampling(
+            f"{name} is a number of hundreds of digits, allowed: up to 100"
+        ) from None
 
 
 def _positive(name: str, given: float | None, default: float) -> float:
-    """Above 0 and at most 100: beyond that every draw is uniform and certainly a slip."""
+    """From 1e-6, below which float32 scores overflow, to 100, above which all draws are alike."""
     value = _number(name, given, default)
-    if not 0 < value <= 100:
+    if not 1e-6 <= value <= 100:
         hint = " (for the most likely code use greedy=True)" if value == 0 else ""
-        raise InvalidSampling(f"{name} is {value:g}, allowed: above 0, up to 100{hint}")
+        raise InvalidSampling(f"{name} is {value:g}, allowed: 1e-6 to 100{hint}")
     return value
 
 
@@ -82,9 +128,10 @@ def _top_p(name: str, given: float | None, default: float) -> float:
 
 def _top_k(name: str, given: int | None, default: int) -> int:
     value = default if given is None else given
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    whole = whole_number(value)
+    if whole is None or whole < 0:
         raise InvalidSampling(f"{name} is {value!r}, allowed: 0 (keep all) or a positive integer")
-    return value
+    return whole
 
 
 def _flag(name: str, given: bool | None, default: bool) -> bool:

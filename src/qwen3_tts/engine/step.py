@@ -1,7 +1,8 @@
-"""The loop body: one frame for every row of a batch.
+"""The loop body: one frame for every active row of a batch.
 
 Nothing here waits for a tensor's value, branches on one or outlives the call but the state, so the
 same function can run eagerly or be captured. The host reads end of speech from the codes it gets.
+All state is written at the end: a step that fails half-way can be made again.
 
 Dims: B rows, K code groups, D talker width, V code vocabulary, L trailing text ids.
 """
@@ -18,16 +19,33 @@ from qwen3_tts.model.speech_model import SpeechModel
 
 @dataclass
 class LoopState:
-    """All a batch remembers between frames; changed in place."""
+    """All that rows remember between frames; changed in place."""
 
     cache: KVCache
     frame_cache: FrameCache
     hidden: Tensor  # [B, D], talker output at each row's last position
     seen: Tensor  # [B, V], True for first codes drawn so far
     frame: Tensor  # [B], frames made so far
-    trailing: Tensor  # [B, L], text ids fed one per frame; the last one is fed for ever
+    trailing: Tensor  # [B, L], text ids fed one per frame
+    last: Tensor  # [B], index of the trailing id that is fed for ever once reached
+    active: Tensor  # [B], rows that move; the others are computed along and left as they were
     options: RowOptions
     suppressed: Tensor  # [V]
+
+    def head(self, rows: int) -> "LoopState":
+        """The first rows, as views: a smaller batch over the same memory."""
+        return LoopState(
+            self.cache.rows(0, rows),
+            self.frame_cache.rows(rows),
+            self.hidden[:rows],
+            self.seen[:rows],
+            self.frame[:rows],
+            self.trailing[:rows],
+            self.last[:rows],
+            self.active[:rows],
+            self.options.head(rows),
+            self.suppressed,
+        )
 
 
 def step(
@@ -43,15 +61,19 @@ def step(
     penalty = state.options.repetition_penalty
     scores = talker_scores(logits, state.seen, penalty, state.frame, state.suppressed, eos)
     first = draw(scores, state.options.talker, talker_noise)
-    state.seen.scatter_(1, first[:, None], True)
     codes = fill_frame(model, state, first, noise)
 
-    last = state.trailing.shape[1] - 1
-    text_ids = state.trailing.gather(1, state.frame.clamp(max=last)[:, None])
+    index = torch.minimum(state.frame, state.last)[:, None]
+    text_ids = state.trailing.gather(1, index)
     x = model.embed(text_ids, codes[:, :, None])  # [B, 1, D]
-    state.hidden = talker(x, state.cache.span(1, limit))[:, 0]
-    state.cache.pos += 1
-    state.frame += 1
+    hidden = talker(x, state.cache.span(1, limit))[:, 0]
+
+    active = state.active
+    drawn = first[:, None]
+    state.seen.scatter_(1, drawn, state.seen.gather(1, drawn) | active[:, None])
+    state.hidden.copy_(torch.where(active[:, None], hidden, state.hidden))
+    state.cache.pos += active
+    state.frame += active
     return codes
 
 

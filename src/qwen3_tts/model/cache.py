@@ -34,13 +34,26 @@ class KVCache:
     def capacity(self) -> int:
         return self.keys.shape[3]
 
-    def reserve(self, capacity: int) -> None:
-        """Make room for at least `capacity` positions, doubling so that growth stays linear."""
-        if capacity > self.capacity:
-            more = max(capacity, 2 * self.capacity) - self.capacity
-            extra = self.keys.new_zeros(*self.keys.shape[:3], more, self.keys.shape[4])
-            self.keys = torch.cat([self.keys, extra], dim=3)
-            self.values = torch.cat([self.values, extra], dim=3)
+    def reserve(self, rows: int, capacity: int) -> None:
+        """Make room for at least `rows` rows of `capacity` positions; positions double when they
+        grow, so that a long row is copied few times."""
+        have_rows, have = self.keys.shape[1], self.capacity
+        if rows <= have_rows and capacity <= have:
+            return
+        capacity = have if capacity <= have else max(capacity, 2 * have)
+        shape = list(self.keys.shape)
+        shape[1], shape[3] = max(rows, have_rows), capacity
+        for name in ("keys", "values"):
+            old = getattr(self, name)
+            new = old.new_zeros(shape)
+            new[:, :have_rows, :, :have] = old
+            setattr(self, name, new)
+        extra = self.pos.new_zeros(shape[1] - have_rows)
+        self.pos = torch.cat([self.pos, extra])
+
+    def rows(self, start: int, end: int) -> "KVCache":
+        """Rows start..end as views: what is written there is written here."""
+        return KVCache(self.keys[:, start:end], self.values[:, start:end], self.pos[start:end])
 
     def span(self, steps: int, limit: int) -> "RowSpan":
         """The next `steps` positions of every row; no row attends at or beyond `limit`."""
@@ -77,6 +90,10 @@ class FrameCache:
         shape = (config.num_hidden_layers, rows, config.num_key_value_heads, config.num_code_groups)
         keys = like.new_zeros(*shape, config.head_dim)
         return FrameCache(keys, torch.zeros_like(keys))
+
+    def rows(self, count: int) -> "FrameCache":
+        """The first rows, as views."""
+        return FrameCache(self.keys[:, :count], self.values[:, :count])
 
     def span(self, start: int, steps: int) -> "FrameSpan":
         return FrameSpan(self, start, steps)

@@ -74,6 +74,73 @@ class Speaker:
     ref_codes: Sequence[Frame] = ()
 
 
+@dataclass
+class OpenPrompt:
+    """A prompt read one text token per frame, whose text may still be arriving.
+
+    `prompt` grows as positions become certain; once `complete`, all further text is `trailing`.
+    """
+
+    ids: TokenIds
+    prompt: Prompt
+    frames: list[Frame]  # code side of the positions still to lay out: begin of speech, reference
+    spoken: list[int]  # reference text, then the text so far, then the end of text
+    ended: bool = False
+    laid_out: int = 0  # how many of `frames` are in the prompt
+
+    def feed(self, text: Sequence[int]) -> None:
+        """More text ids."""
+        assert not self.ended, "text after its end"
+        self.spoken += text
+        self._lay_out()
+
+    def end(self) -> None:
+        """No more text comes: the model may end the speech when it has read all."""
+        if not self.ended:
+            self.spoken.append(self.ids.tts_eos)
+            self.ended = True
+            self._lay_out()
+
+    @property
+    def complete(self) -> bool:
+        return self.laid_out == len(self.frames)
+
+    @property
+    def trailing(self) -> list[int]:
+        """Text ids fed one per frame so far; after the end, padding follows."""
+        return self.spoken[len(self.frames) :]
+
+    def _lay_out(self) -> None:
+        limit = len(self.frames) if self.ended else min(len(self.frames), len(self.spoken))
+        for i in range(self.laid_out, limit):
+            text_id = self.spoken[i] if i < len(self.spoken) else self.ids.tts_pad
+            self.prompt.add(text_id, *self.frames[i])
+        self.laid_out = max(limit, self.laid_out)
+
+
+def open_prompt(
+    ids: TokenIds,
+    *,
+    speaker: Speaker,
+    instruct: Sequence[int] = (),
+    language: int | None = None,
+) -> OpenPrompt:
+    """Lay out a request whose text is fed later, one token per frame.
+
+    `language` is the checkpoint's language id, None for auto.
+    """
+    prompt = _opening(ids, speaker, instruct, language)
+    frames: list[Frame] = [(ids.codec_bos,), *speaker.ref_codes]
+    opened = OpenPrompt(ids, prompt, frames, [])
+    opened.feed(speaker.ref_text)
+    return opened
+
+
+def closed_text(ids: TokenIds, prompt: Prompt) -> OpenPrompt:
+    """A prompt whose text is all there, in the shape of one whose text was fed."""
+    return OpenPrompt(ids, prompt, frames=[], spoken=list(prompt.trailing), ended=True)
+
+
 def build_prompt(
     ids: TokenIds,
     text: Sequence[int],
@@ -88,22 +155,28 @@ def build_prompt(
     `language` is the checkpoint's language id, None for auto. `text_first` puts the whole text
     before the first frame; otherwise one text token goes in with each frame.
     """
+    if not text_first:
+        opened = open_prompt(ids, speaker=speaker, instruct=instruct, language=language)
+        opened.feed(text)
+        opened.end()
+        opened.prompt.trailing = opened.trailing
+        return opened.prompt
+    prompt = _opening(ids, speaker, instruct, language)
+    for token in (*speaker.ref_text, *text, ids.tts_eos):
+        prompt.add(token, ids.codec_pad)
+    for codes in ((ids.codec_bos,), *speaker.ref_codes):
+        prompt.add(ids.tts_pad, *codes)
+    return prompt
+
+
+def _opening(
+    ids: TokenIds, speaker: Speaker, instruct: Sequence[int], language: int | None
+) -> Prompt:
+    """Instruction, role, language tags, the speaker, and the pad that announces the text."""
     prompt = Prompt()
     for token in (*instruct, *ids.role):
         prompt.add(token)
     _add_control(prompt, ids, speaker, language)
-
-    spoken = [*speaker.ref_text, *text, ids.tts_eos]
-    frames: list[Frame] = [(ids.codec_bos,), *speaker.ref_codes]
-    if text_first:
-        for token in spoken:
-            prompt.add(token, ids.codec_pad)
-        for codes in frames:
-            prompt.add(ids.tts_pad, *codes)
-        return prompt
-    for i, codes in enumerate(frames):
-        prompt.add(spoken[i] if i < len(spoken) else ids.tts_pad, *codes)
-    prompt.trailing = spoken[len(frames) :]
     return prompt
 
 

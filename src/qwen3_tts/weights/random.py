@@ -64,7 +64,7 @@ def random_weights_(model: M, seed: int) -> M:
             for name, parameter in module.named_parameters(recurse=False):
                 _fill(parameter, name, module, GAIN if module in lively else 1.0, generator)
         if isinstance(model, SpeechCodec):
-            # With the numbers below the wave peaks at 300 to 530, at the tiny sizes and the
+            # With the numbers below the wave peaks at 340 to 550, at the tiny sizes and the
             # published ones; a thousandth of it is never clamped.
             model.decoder.wave_out.weight.mul_(1e-3)
     return model
@@ -81,7 +81,9 @@ def _fill(
             parameter.uniform_(0.5, 1.5, generator=generator)
         case Codebook(), _:
             parameter.normal_(generator=generator)
-        case SnakeBeta(), _:  # logarithms
+        case SnakeBeta(), "beta":  # a logarithm; near 0 the wave would be ill-conditioned
+            parameter.normal_(1, 0.3, generator=generator)
+        case SnakeBeta(), _:  # a logarithm
             parameter.normal_(0, 0.3, generator=generator)
         case nn.Embedding(), _:
             parameter.normal_(0, 0.7, generator=generator)

@@ -7,14 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
-from qwen3_tts.engine import runner
-from qwen3_tts.engine.runner import EagerRunner, Generated
-from qwen3_tts.types import Sampling, SpeechRequest, Voice
+from qwen3_tts.engine import slots
+from qwen3_tts.engine.engine import Engine
+from qwen3_tts.types import Sampling, Speech, SpeechRequest, Voice
 from qwen3_tts.weights.published import LANGUAGES, SPEAKERS
 from tests.engine import reference
 from tests.engine.ending import END_OF_SPEECH, likely_to_end
@@ -29,13 +28,12 @@ def reference_of() -> Callable[[Path], Reference]:
     return cache(Reference)
 
 
-def generate(synthesizer: Qwen3Synthesizer, *requests: SpeechRequest) -> list[Generated]:
-    engine = synthesizer.engine
-    return EagerRunner(engine.model).generate([engine.planner.plan(r) for r in requests])
+def generate(synthesizer: Qwen3Synthesizer, *requests: SpeechRequest) -> list[Speech]:
+    return synthesizer.engine.run([replace(r, guard="off") for r in requests])
 
 
-def codes_of(row: Generated) -> list[list[int]]:
-    return row.codes(16).tolist()
+def codes_of(row: Speech) -> list[list[int]]:
+    return row.codes.tolist()
 
 
 def expected(
@@ -155,8 +153,8 @@ def test_end_of_speech_is_the_reference(
         asked = request("Hello.", voice="ryan", seed=seed, max_frames=20)
         (row,) = generate(ending, asked)
         assert codes_of(row) == expected(slow, ending, asked)
-        assert row.finish_reason == ("length" if len(row.frames) == 20 else "stop")
-        lengths.append(len(row.frames))
+        assert row.finish_reason == ("length" if len(row.codes) == 20 else "stop")
+        lengths.append(len(row.codes))
     assert min(lengths) >= 2
     assert len({length for length in lengths if length < 20}) >= 3  # rows do end, at many lengths
 
@@ -166,16 +164,16 @@ def test_speech_has_two_frames_at_least(preset: Qwen3Synthesizer, sampling: Samp
     """However likely the end is, the official minimum of two frames holds."""
     certain = likely_to_end(preset, 1e4)
     (row,) = generate(certain, request("Hello.", voice="ryan", sampling=sampling))
-    assert len(row.frames) == 2
+    assert len(row.codes) == 2
     assert row.finish_reason == "stop"
-    assert END_OF_SPEECH not in row.codes(16)
+    assert END_OF_SPEECH not in row.codes
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5])
 def test_max_frames_ends_a_row(preset: Qwen3Synthesizer, frames: int) -> None:
     (row,) = generate(preset, request("Hello.", voice="ryan", max_frames=frames))
     (longer,) = generate(preset, request("Hello.", voice="ryan", max_frames=6))
-    assert len(row.frames) == frames
+    assert len(row.codes) == frames
     assert row.finish_reason == "length"
     assert codes_of(row) == codes_of(longer)[:frames]
 
@@ -216,19 +214,10 @@ def test_cloned_rows_in_a_batch_are_each_row_alone(
 def test_memory_that_grows_changes_nothing(
     preset: Qwen3Synthesizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests = (BATCH[0], BATCH[5])
-    roomy = generate(preset, *requests)
-    monkeypatch.setattr(runner, "HEADROOM", 1)
-    for row, tight in zip(roomy, generate(preset, *requests), strict=True):
-        assert codes_of(row) == codes_of(tight)
-
-
-def test_times_are_in_order(preset: Qwen3Synthesizer) -> None:
-    for row in generate(preset, *BATCH[:3]):
-        assert 0 < row.prefill_at <= row.first_frame_at <= row.end_at
-
-
-def test_no_frames_are_an_empty_grid() -> None:
-    codes = Generated().codes(16)
-    assert codes.shape == (0, 16)
-    assert codes.dtype == np.int64
+    roomy = generate(preset, BATCH[0], BATCH[5])
+    monkeypatch.setattr(slots, "FIRST_POSITIONS", 1)
+    monkeypatch.setattr(slots, "FIRST_TRAILING", 1)
+    e = preset.engine
+    tight = Qwen3Synthesizer(Engine(e.model, e.codec, e.planner, e.options), preset.cloner)
+    for row, other in zip(roomy, generate(tight, BATCH[0], BATCH[5]), strict=True):
+        assert codes_of(row) == codes_of(other)

@@ -1,0 +1,371 @@
+"""The one thread that owns the device: it turns queued requests into chunks of sound.
+
+A turn admits requests, reads a piece of a prompt, makes one frame for every row that can move, and
+decodes the rows that are due. Prompts and references are read in pieces while others speak, so a
+newcomer delays them by a bounded amount. What goes wrong in one request ends that request; what
+goes wrong in a shared step ends those in it; either way the thread goes on.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import torch
+
+from qwen3_tts.engine.chunks import ChunkPlanner, Pace
+from qwen3_tts.engine.codec import Codec
+from qwen3_tts.engine.guard import Verdict
+from qwen3_tts.engine.options import EngineOptions
+from qwen3_tts.engine.plan import Job
+from qwen3_tts.engine.priming import Primer
+from qwen3_tts.engine.row import Row
+from qwen3_tts.engine.scheduler import Scheduler
+from qwen3_tts.engine.slots import Slots
+from qwen3_tts.engine.stream import Channel, TextFeed
+from qwen3_tts.errors import SpeechError, StreamFailed
+from qwen3_tts.model.speech_model import SpeechModel
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+IDLE_POLL_S = 0.25  # how often a loop with nothing but starved streams looks at their patience
+DONE = object()
+ALONE_POSITIONS = 1024  # prompt positions read at once while nobody else speaks: bounds memory
+
+
+class Loop:
+    def __init__(self, model: SpeechModel, codec: Codec, options: EngineOptions):
+        self.codec, self.options = codec, options
+        self.slots = Slots(model, codec.model.decoder, options.max_rows)
+        self.eos = model.config.talker_config.codec_eos_token_id
+        self.primer = Primer(codec, options.voice_cache_bytes)
+        self.scheduler = Scheduler(
+            options.max_rows, options.max_queue, max_positions=options.max_positions
+        )
+        self.pace = Pace()
+        self.rows: list[Row] = []  # in slots, oldest first
+        self.step_end_s = 0.0
+        # shared with callers, under `changed`
+        self.changed = threading.Condition()
+        self.waiting: dict[Hashable, Row] = {}  # queued, by id
+        self.calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self.poked = self.closing = self.idle = False
+        self.death: str | None = None
+        self.beat_s = time.monotonic()
+        self.thread: threading.Thread | None = None
+
+    # callers' side
+
+    def submit(
+        self, job: Job, planner: ChunkPlanner | None, feed: TextFeed | None = None
+    ) -> Channel:
+        """Queue a request. Raises `Overloaded`, `InvalidRequest` (too large) or `StreamFailed`."""
+        channel = Channel(self, feed)
+        row = Row(job, channel, planner, self.codec)
+        with self.changed:
+            self._start_thread()
+            self.scheduler.submit(id(row), job.priority, time.monotonic(), job.positions)
+            self.waiting[id(row)] = row
+            self.changed.notify()
+        return channel
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run a function on the engine's thread, between two frames, and return its result."""
+        future: Future[T] = Future()
+        with self.changed:
+            self._start_thread()
+            self.calls.append((function, future))
+            self.changed.notify()
+        while True:
+            try:
+                return future.result(timeout=1.0)
+            except TimeoutError:
+                if future.done():
+                    raise
+                if complaint := self.complaint():
+                    raise StreamFailed(complaint) from None
+
+    def complaint(self) -> str | None:
+        if self.death:
+            return self.death
+        silent_s = 0.0 if self.idle else time.monotonic() - self.beat_s
+        if silent_s > self.options.stall_s:
+            return f"the engine has not moved for {silent_s:.0f} s"
+        return None
+
+    def wake(self) -> None:
+        with self.changed:
+            self.poked = True
+            self.changed.notify()
+
+    def close(self, drain: bool = True) -> None:
+        """Take no more requests; finish those there are, or with `drain=False` drop them."""
+        with self.changed:
+            self.closing = True
+            if not drain:
+                for row in (*self.rows, *self.waiting.values()):
+                    row.channel.fail(StreamFailed("the engine was closed"))
+            self.changed.notify()
+        if self.thread is not None and self.thread is not threading.current_thread():
+            self.thread.join()
+
+    def _start_thread(self) -> None:
+        if self.closing:
+            raise StreamFailed("the engine is closed")
+        if self.death:
+            raise StreamFailed(self.death)
+        if self.thread is None:
+            self.thread = threading.Thread(target=self._run, name="qwen3-tts engine", daemon=True)
+            self.thread.start()
+
+    # the thread
+
+    def _run(self) -> None:
+        reason = "the engine was closed"
+        try:
+            with torch.inference_mode():
+                while self._wait():
+                    self._turn()
+        except BaseException as error:  # a border: callers must hear of it, whatever it is
+            logger.exception("the engine died")
+            reason = f"the engine died of {type(error).__name__}: {error}"
+        with self.changed:
+            self.death = reason
+            for row in (*self.rows, *self.waiting.values()):
+                row.channel.fail(StreamFailed(reason))
+            for _, future in self.calls:
+                future.set_exception(StreamFailed(reason))
+
+    def _wait(self) -> bool:
+        """Sleep until there is something to do; False when closed and done."""
+        with self.changed:
+            while not (self.poked or self.calls or self._movable()):
+                if self.closing and not self.rows and not self.waiting:
+                    return False
+                self.idle = True
+                self.changed.wait(IDLE_POLL_S if self.rows else None)
+                if self.rows:
+                    break  # look at the patience of starved streams
+            self.idle = self.poked = False
+            self.beat_s = time.monotonic()
+        return True
+
+    def _movable(self) -> bool:
+        return self.scheduler.startable or any(
+            row.unread or row.can_step or row.finish_reason or row.channel.ended
+            for row in self.rows
+        )
+
+    def _turn(self) -> None:
+        self._run_calls()
+        self._drop()
+        self._admit()
+        self._read()
+        self._step()
+        self._send()
+
+    def _run_calls(self) -> None:
+        with self.changed:
+            calls = list(self.calls)
+            self.calls.clear()
+        for function, future in calls:
+            try:
+                future.set_result(function())
+            except Exception as error:  # a border: the caller gets it
+                future.set_exception(error)
+
+    def _admit(self) -> None:
+        with self.changed:
+            started = [
+                (self.waiting.pop(job_id), slot)
+                for job_id, slot in self.scheduler.admit(time.monotonic())
+            ]
+        for row, slot in started:
+            row.slot, row.clock.started = slot, time.perf_counter()
+            self.rows.append(row)
+            self._guarded(row, self._begin)
+
+    def _begin(self, row: Row) -> None:
+        """Put a request at its start into its slot."""
+        row.begin()
+        self.slots.start(row.slot, row.job.sampling, row.seed)
+        voice = row.job.voice
+        if voice is not None and voice.codes is not None:
+            row.priming = self.primer.prime(voice.codes, self.slots, row.slot)
+
+    def _drop(self) -> None:
+        """Free the rows of requests that were cancelled, failed or waited too long for text."""
+        now = time.perf_counter()
+        for row in list(self.rows):
+            if row.starved and now - row.fed_at > self.options.text_timeout_s:
+                row.finish("text_timeout")
+            if row.channel.ended:
+                self._release(row)
+        with self.changed:
+            for job_id, row in list(self.waiting.items()):
+                if row.channel.ended:
+                    self.scheduler.cancel(job_id)
+                    del self.waiting[job_id]
+
+    def _read(self) -> None:
+        """Take in new text, then read prompts and references: a piece while others speak."""
+        for row in self.rows:
+            if row.fed == 0 or not row.job.text.ended:
+                self._guarded(row, self._feed)
+        alone = not any(row.can_step for row in self.rows)
+        limit = ALONE_POSITIONS if alone else self.options.read_positions
+        for row in list(self.rows):
+            if row.channel.ended:
+                continue
+            if row.unread and not row.finish_reason:
+                self._guarded(row, self._read_piece, limit)
+            elif row.priming is not None:
+                self._guarded(row, self._prime)
+            else:
+                continue
+            if not alone:
+                return
+
+    def _feed(self, row: Row) -> None:
+        row.take_text()
+        if row.job.text.complete:
+            at, ids = row.new_text()
+            self.slots.feed(row.slot, at, ids)
+
+    def _read_piece(self, row: Row, limit: int) -> None:
+        self.slots.read(row.slot, *row.piece(limit))
+        if not row.unread and row.job.text.complete and not row.clock.prefilled:
+            row.clock.prefilled = time.perf_counter()
+
+    def _prime(self, row: Row) -> None:
+        if row.priming is not None and next(row.priming, DONE) is DONE:
+            row.priming = None
+
+    def _step(self) -> None:
+        """One frame for every row that can move."""
+        moving = [row for row in self.rows if row.can_step and not row.channel.ended]
+        if not moving:
+            self.step_end_s = 0.0
+            return
+        start = time.perf_counter()
+        try:
+            codes = self.slots.step([row.slot for row in moving])
+            host = codes.tolist()
+        except Exception as error:  # a border: the thread must go on for the others
+            self._step_failed(moving, error)
+            return
+        end = time.perf_counter()
+        self.pace.observe(end - start, start - self.step_end_s if self.step_end_s else 0.0)
+        self.step_end_s = end
+        for row in moving:
+            self._guarded(row, self._collect, codes[row.slot], host[row.slot])
+
+    def _collect(self, row: Row, frame: torch.Tensor, codes: list[int]) -> None:
+        """Keep a row's new frame, or end the row."""
+        if codes[0] == self.eos:
+            row.finish("stop")
+            return
+        row.add_frame(frame)
+        self._judge(row, row.guard.frame(codes))
+
+    def _judge(self, row: Row, verdict: Verdict | None) -> None:
+        """Act on what the guards say."""
+        if verdict is None:
+            return
+        logger.info("request ended by %s: %s", verdict.finish_reason, verdict.action)
+        if verdict.action == "error":
+            raise verdict.error()
+        if verdict.action == "retry":
+            row.retry()
+            self._begin(row)
+            return
+        row.cut(verdict.keep_frames)
+        row.finish(verdict.finish_reason)
+
+    def _send(self) -> None:
+        """Decode the rows that are due, equal numbers of frames together."""
+        due: dict[int, list[Row]] = {}
+        for row in self.rows:
+            if row.priming is None and not row.channel.ended and (count := row.due()):
+                due.setdefault(count, []).append(row)
+        for count, rows in due.items():
+            try:
+                self._decode(rows, count)
+            except Exception as error:  # a border: the thread must go on for the others
+                self._failed(rows, error)
+        for row in list(self.rows):
+            if row.finish_reason and not row.pending and not row.channel.ended:
+                self._guarded(row, self._finish)
+
+    def _decode(self, rows: Sequence[Row], count: int) -> None:
+        codes = torch.stack([row.take_frames(count) for row in rows])  # [m, K, T]
+        waves = self.slots.decode([row.slot for row in rows], codes)
+        for row, wave in zip(rows, waves, strict=True):
+            row.keep(wave)
+            if not row.finish_reason:
+                verdict = row.guard.sound(wave, row.text_exhausted)
+                self._guarded(row, self._judge, verdict)
+
+    def _finish(self, row: Row) -> None:
+        row.close()
+        self._release(row)
+
+    # ends and faults
+
+    def _release(self, row: Row) -> None:
+        if row not in self.rows:
+            return
+        self.rows.remove(row)
+        self.slots.free(row.slot)
+        with self.changed:
+            self.scheduler.release(id(row), time.monotonic())
+
+    def _guarded(self, row: Row, action: Callable[..., None], *args: Any) -> None:
+        """Do something for one request; what it raises ends that request alone."""
+        try:
+            action(row, *args)
+        except Exception as error:  # a border: the thread must go on for the others
+            self._failed([row], error)
+
+    def _failed(self, rows: Iterable[Row], error: Exception) -> None:
+        if is_out_of_memory(error):
+            self._free_memory()
+        elif not isinstance(error, SpeechError):
+            logger.error("a request failed", exc_info=error)
+        for row in list(rows):
+            row.channel.fail(as_stream_error(error))
+            self._release(row)
+
+    def _step_failed(self, moving: list[Row], error: Exception) -> None:
+        """Out of memory: drop the newest row, the others make the same step again next turn."""
+        self._failed(moving[-1:] if is_out_of_memory(error) else moving, error)
+
+    def _free_memory(self) -> None:
+        with self.changed:
+            limit = self.scheduler.lower_limit(time.monotonic())
+        logger.warning("out of memory: at most %d requests at once for a while", limit)
+        self.primer.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(word in text for word in words)
+
+
+def as_stream_error(error: Exception) -> Exception:
+    """What the caller of a failed request gets: a `SpeechError`, with its cause."""
+    if isinstance(error, SpeechError):
+        return error
+    if is_out_of_memory(error):
+        failed = StreamFailed("out of memory: the newest request was dropped; try again later")
+    else:
+        failed = StreamFailed(f"the engine failed on this request: {type(error).__name__}: {error}")
+    failed.__cause__ = error
+    return failed

@@ -1,0 +1,143 @@
+"""The rows of a running batch: tensors for `max_rows` requests, each row at a point of its own.
+
+A row reads its prompt in pieces, then makes frames together with the others, and has its own place
+in the codec's state. Only the engine's thread touches them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from qwen3_tts.engine.noise import FrameNoise
+from qwen3_tts.engine.options import SamplingOptions
+from qwen3_tts.engine.sampling import RowOptions, suppressed_ids
+from qwen3_tts.engine.step import LoopState, step
+from qwen3_tts.model.cache import FrameCache, KVCache
+from qwen3_tts.model.codec.decoder import CodecDecoder
+from qwen3_tts.model.codec.state import DecoderState
+from qwen3_tts.model.speech_model import SpeechModel
+from qwen3_tts.prompt.layout import Frame
+from qwen3_tts.types import Wave
+
+FIRST_POSITIONS = 512  # memory for 512 positions a row at first; it doubles when a row needs more
+KEEP_POSITIONS = 2048  # more than that is given back when the last row is free
+FIRST_TRAILING = 256
+
+
+class Slots:
+    def __init__(self, model: SpeechModel, decoder: CodecDecoder, max_rows: int):
+        self.model, self.decoder, self.max_rows = model, decoder, max_rows
+        self.config = model.config.talker_config
+        self.weight = model.talker.codec_head.weight  # tells device and dtype
+        self.clear()
+
+    def clear(self) -> None:
+        """Drop everything and start with empty rows and little memory."""
+        config, R, device = self.config, self.max_rows, self.weight.device
+        self.positions = [0] * R  # positions each row has filled, for the host to bound attention
+        self.noise = FrameNoise(config, R, device)
+        self.state = LoopState(
+            cache=KVCache.new(config, 1, FIRST_POSITIONS, self.weight),
+            frame_cache=FrameCache.new(config.code_predictor_config, R, self.weight),
+            hidden=self.weight.new_zeros(R, config.hidden_size),
+            seen=torch.zeros(R, config.vocab_size, dtype=torch.bool, device=device),
+            frame=torch.zeros(R, dtype=torch.long, device=device),
+            trailing=torch.zeros(R, FIRST_TRAILING, dtype=torch.long, device=device),
+            last=torch.zeros(R, dtype=torch.long, device=device),
+            active=torch.zeros(R, dtype=torch.bool, device=device),
+            options=RowOptions.new(R, config, device),
+            suppressed=suppressed_ids(config, device),
+        )
+        self.decoding = self.decoder.new_state(R)
+
+    def start(self, slot: int, sampling: SamplingOptions, seed: int) -> None:
+        """Make a row ready for a new request."""
+        state = self.state
+        state.cache.reserve(slot + 1, FIRST_POSITIONS)
+        state.cache.pos[slot] = 0
+        state.frame[slot] = 0
+        state.seen[slot] = False
+        state.options.set(slot, sampling)
+        self.noise.start(slot, sampling, seed)
+        self.positions[slot] = 0
+        self.decoding.clear(torch.tensor([slot], device=self.weight.device))
+
+    def read(
+        self,
+        slot: int,
+        text_ids: Sequence[int],
+        codes: Sequence[Frame],
+        speaker: tuple[int, np.ndarray] | None = None,
+    ) -> None:
+        """Read the next prompt positions of a row. `speaker` is (position in piece, vector)."""
+        device, S = self.weight.device, len(text_ids)
+        grid = torch.full((S, self.config.num_code_groups), -1)
+        for s, frame in enumerate(codes):
+            if frame:
+                grid[s, : len(frame)] = torch.tensor(frame)
+        text = torch.tensor(text_ids, device=device)[None]
+        x = self.model.embed(text, grid.T[None].to(device))  # [1, S, D]
+        if speaker is not None:
+            at, vector = speaker
+            x[0, at] += torch.from_numpy(vector).to(device=device, dtype=x.dtype)
+        end = self.positions[slot] + S
+        self.state.cache.reserve(slot + 1, end)
+        row = self.state.cache.rows(slot, slot + 1)
+        hidden = self.model.talker(x, row.span(S, end))
+        row.pos += S
+        self.positions[slot] = end
+        self.state.hidden[slot] = hidden[0, -1]
+
+    def feed(self, slot: int, at: int, ids: Sequence[int]) -> None:
+        """Set a row's trailing text ids from index `at` on; the last one repeats for ever."""
+        if not ids:
+            return
+        state, end = self.state, at + len(ids)
+        if end > state.trailing.shape[1]:
+            more = max(end, 2 * state.trailing.shape[1]) - state.trailing.shape[1]
+            extra = state.trailing.new_zeros(self.max_rows, more)
+            state.trailing = torch.cat([state.trailing, extra], dim=1)
+        state.trailing[slot, at:end] = torch.tensor(ids, device=self.weight.device)
+        state.last[slot] = end - 1
+
+    def step(self, rows: Sequence[int]) -> Tensor:
+        """One frame for each of `rows`: codes [n, K] of the first n slots, n - 1 the last row.
+
+        A step that raises left no trace: made again, it uses the same random numbers.
+        """
+        state, n = self.state, max(rows) + 1
+        limit = max(self.positions[row] for row in rows) + 1
+        state.cache.reserve(n, max(self.positions[:n]) + 1)  # idle rows are computed along
+        self.noise.refill(rows)
+        active = torch.zeros(n, dtype=torch.bool)
+        active[list(rows)] = True
+        state.active[:n] = active.to(self.weight.device)
+        talker, predictor = self.noise.talker[:n], self.noise.predictor[:n]
+        codes = step(self.model, state.head(n), talker, predictor, limit)
+        self.noise.use(rows)
+        for row in rows:
+            self.positions[row] += 1
+        return codes
+
+    def decode(self, slots: Sequence[int], codes: Tensor) -> list[Wave]:
+        """Decode the next frames of some rows together. codes [m, K, T] -> m waves [T * 1920]."""
+        index = torch.tensor(slots, device=self.weight.device)
+        part = self.decoding.rows(index)
+        waves = self.decoder(codes, part)
+        self.decoding.put(index, part)
+        return list(waves.cpu().numpy())
+
+    def free(self, slot: int) -> None:
+        """The row's request has ended."""
+        self.positions[slot] = 0
+        self.state.options.set(slot, None)
+        if not any(self.positions) and self.state.cache.capacity > KEEP_POSITIONS:
+            self.state.cache = KVCache.new(self.config, 1, FIRST_POSITIONS, self.weight)
+        else:
+            self.state.cache.pos[slot] = 0
+
+    def prime(self, slot: int, state: DecoderState) -> None:
+        """Continue a row's sound from a decoder state of one row, such as a voice's reference."""
+        self.decoding.put(torch.tensor([slot], device=self.weight.device), state)
