@@ -69,9 +69,8 @@ def simulate(
             now, other = now + cost, other + cost
             assert run.planner.handed_out(now) == frames
             run.chunks.append((now, frames))
-    assert ready == 0
-    assert sum(run.sizes) == run.planner.frames == len(steps)
-    assert len(run.chunks) == run.planner.chunks
+    assert (ready, sum(run.sizes)) == (0, len(steps))
+    assert (run.planner.chunks, run.planner.frames) == (len(run.chunks), len(steps))
     return run
 
 
@@ -167,8 +166,7 @@ def test_costly_decoding_met_unprepared_is_recovered_from() -> None:
     """Single frames lose time here; small chunks after each gap would lose it for ever."""
     run = simulate([0.03] * 300, decode=lambda _: 0.15)
     assert run.gaps(), "the case is hard enough"
-    third = run.chunks[2][0]
-    assert all(at <= third for at, _ in run.chunks[: len(run.gaps()) + 1])
+    assert len(run.gaps()) <= 2
     assert run.sizes[-2] == 12
 
 
@@ -182,8 +180,7 @@ def test_decoding_may_cost_by_the_frame(step: float, slope: float, ahead: bool) 
         pace.decode.add(frames, slope * frames)
     run = simulate([step] * 200, pace, lambda frames: slope * frames)
     assert run.sizes[0] == 1
-    assert (run.gaps() == []) == ahead
-    assert (run.sizes == [1] * 200) != ahead
+    assert (run.gaps() == [], run.sizes != [1] * 200) == (ahead, ahead)
 
 
 def test_after_a_stall_sound_goes_on_at_once() -> None:

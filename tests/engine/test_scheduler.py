@@ -70,7 +70,9 @@ class Model(RuleBasedStateMachine):
             self.active[job] = slot, self.waiting.pop(job)[2]
         if self.waiting and len(self.active) < self.limit():
             first = min(self.waiting, key=self.rank)
-            assert self.held() + self.waiting[first][2] > BUDGET, "a row is free and the job fits"
+            slot = min(set(range(ROWS)) - {slot for slot, _ in self.active.values()})
+            wanted = self.held((slot, self.waiting[first][2]))
+            assert wanted > BUDGET, "a row is free and the job fits"
 
     @precondition(lambda self: self.active)
     @rule(data=st.data())
@@ -96,8 +98,11 @@ class Model(RuleBasedStateMachine):
     def limit(self) -> int:
         return self.scheduler.admission_limit
 
-    def held(self) -> int:
-        return sum(positions for _, positions in self.active.values())
+    def held(self, *more: tuple[int, int]) -> int:
+        """Rows up to the highest in use, each as long as the longest."""
+        jobs = [*self.active.values(), *more]
+        rows = max((slot + 1 for slot, _ in jobs), default=0)
+        return rows * max((positions for _, positions in jobs), default=0)
 
     @invariant()
     def books_agree(self) -> None:
@@ -187,12 +192,14 @@ def test_a_job_too_large_for_the_rest_is_not_overtaken() -> None:
     jobs.submit("small", "normal", 0, 1)
     assert jobs.admit(1) == []
     jobs.release("half", 2)
-    assert jobs.admit(2) == [("large", 0), ("small", 1)]
+    assert jobs.admit(2) == [("large", 0)]  # a second row would be as long
+    jobs.release("large", 3)
+    assert jobs.admit(3) == [("small", 0)]
 
 
 def test_what_can_never_be_done_is_refused_at_once() -> None:
     jobs = scheduler()
-    with pytest.raises(InvalidRequest, match="101 positions, all rows together have 100"):
+    with pytest.raises(InvalidRequest, match="101 positions, the cache has 100"):
         jobs.submit("giant", "high", 0, BUDGET + 1)
     with pytest.raises(InvalidRequest, match="'urgent' is unknown; have: high, normal, low"):
         jobs.submit("job", "urgent", 0, 1)

@@ -183,8 +183,8 @@ class ChunkPlanner:
     def _due(self, ready: int, now_s: float) -> bool:
         pace, left_s = self.pace, self.buffer_s(now_s)
         if left_s <= pace.decode.at(ready):  # nothing plays yet, or a gap has become certain
-            at_once = self.chunks > 0 and pace.least_chunk() == 1  # else it causes the next gap
-            return at_once or ready >= self._first_chunk()
+            costly = 0 < pace.gain_s < pace.decode.base  # single frames would cause the next gap
+            return (self.chunks > 0 and not costly) or ready >= self._first_chunk()
         if ready >= self.plan[self._rung]:
             return True
         next_turn_s = max(pace.longest_s + pace.scatter_s, SUDDEN_S)

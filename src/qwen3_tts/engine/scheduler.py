@@ -49,7 +49,7 @@ class Active:
 
 
 class Scheduler:
-    """`max_rows` jobs at once, which together hold at most `max_positions`.
+    """`max_rows` jobs at once, in a cache of `max_positions`: rows in use times the longest.
 
     `max_queue` more may wait, besides those for which a row is already free. Jobs start in the
     order of the queue: while the first does not fit, none overtakes it, so that large jobs are
@@ -72,7 +72,6 @@ class Scheduler:
         self.max_rows, self.max_queue, self.max_positions = max_rows, max_queue, max_positions
         self.seconds_per_level = seconds_per_level
         self.admission_limit = max_rows  # rows in use at once; lowered when memory runs out
-        self.positions = 0  # held by the active jobs
         self.service_s = FIRST_SERVICE_S  # mean time a finished job held its row
         self._queue: list[Waiting] = []
         self._active: dict[Hashable, Active] = {}
@@ -102,7 +101,7 @@ class Scheduler:
             raise InvalidRequest(f"priority {priority!r} is unknown; have: {', '.join(LEVELS)}")
         if positions > self.max_positions:
             raise InvalidRequest(
-                f"the request needs {positions} positions, all rows together have "
+                f"the request needs {positions} positions, the cache has "
                 f"{self.max_positions}: shorten the text or lower max_frames"
             )
         self._tick(now_s)
@@ -131,7 +130,6 @@ class Scheduler:
             del self._queue[0]
             slot = self._free.pop(0)
             self._active[job.job_id] = Active(slot, job.positions, self._now_s)
-            self.positions += job.positions
             started.append((job.job_id, slot))
         return started
 
@@ -141,8 +139,20 @@ class Scheduler:
         rows_left = self.active < self.admission_limit
         return bool(self._queue) and rows_left and self._fits(self._queue[0])
 
+    @property
+    def positions(self) -> int:
+        """Held by the active jobs: the cache is a rectangle, of rows up to the highest in use, each
+        as long as the longest."""
+        return self._rectangle(*self._active.values())
+
     def _fits(self, job: Waiting) -> bool:
-        return self.positions + job.positions <= self.max_positions
+        newcomer = Active(self._free[0], job.positions, self._now_s)
+        return self._rectangle(newcomer, *self._active.values()) <= self.max_positions
+
+    @staticmethod
+    def _rectangle(*jobs: Active) -> int:
+        rows = max((job.slot + 1 for job in jobs), default=0)
+        return rows * max((job.positions for job in jobs), default=0)
 
     def release(self, job_id: Hashable, now_s: float) -> int:
         """An active job has finished. Returns the slot it held, which is free now."""
@@ -187,7 +197,6 @@ class Scheduler:
     def _leave(self, job_id: Hashable) -> Active:
         assert job_id in self._active, f"job {job_id!r} holds no row"
         job = self._active.pop(job_id)
-        self.positions -= job.positions
         insort(self._free, job.slot)
         return job
 
