@@ -213,7 +213,7 @@ class Loop:
 
     def _read(self) -> None:
         """Take in new text, then read prompts and references: a piece while others speak."""
-        for row in self.rows:
+        for row in list(self.rows):
             if row.fed == 0 or not row.job.text.ended:
                 self._guarded(row, self._feed)
         alone = not any(row.can_step for row in self.rows)
@@ -296,16 +296,16 @@ class Loop:
             try:
                 self._decode(rows, count)
             except Exception as error:  # a border: the thread must go on for the others
-                self._failed(rows, error)
+                self._decode_failed(rows, count, error)
         for row in list(self.rows):
             if row.finish_reason and not row.pending and not row.channel.ended:
                 self._guarded(row, self._finish)
 
     def _decode(self, rows: Sequence[Row], count: int) -> None:
-        codes = torch.stack([row.take_frames(count) for row in rows])  # [m, K, T]
+        codes = torch.stack([row.next_frames(count) for row in rows])  # [m, K, T]
         waves = self.slots.decode([row.slot for row in rows], codes)
         for row, wave in zip(rows, waves, strict=True):
-            row.keep(wave)
+            row.keep(wave, count)
             if not row.finish_reason:
                 verdict = row.guard.sound(wave, row.text_exhausted)
                 self._guarded(row, self._judge, verdict)
@@ -343,6 +343,15 @@ class Loop:
     def _step_failed(self, moving: list[Row], error: Exception) -> None:
         """Out of memory: drop the newest row, the others make the same step again next turn."""
         self._failed(moving[-1:] if is_out_of_memory(error) else moving, error)
+
+    def _decode_failed(self, rows: list[Row], count: int, error: Exception) -> None:
+        """Out of memory: decode row by row, and fail only those for which that is too much."""
+        if len(rows) == 1 or not is_out_of_memory(error):
+            self._failed(rows, error)
+            return
+        self._free_memory()
+        for row in rows:
+            self._guarded(row, lambda row: self._decode([row], count))
 
     def _free_memory(self) -> None:
         with self.changed:

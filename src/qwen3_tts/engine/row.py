@@ -154,14 +154,13 @@ class Row:
         self.clock.last_frame = time.perf_counter()
         self.clock.first_frame = self.clock.first_frame or self.clock.last_frame
 
-    def take_frames(self, count: int) -> Tensor:
+    def next_frames(self, count: int) -> Tensor:
         """The next frames to decode, [K, T]."""
-        taken = self.frames[self.decoded : self.decoded + count]
-        self.decoded += count
-        return torch.stack(taken, dim=1)
+        return torch.stack(self.frames[self.decoded : self.decoded + count], dim=1)
 
-    def keep(self, wave: Wave) -> None:
-        """A decoded piece: it leaves at once where somebody listens."""
+    def keep(self, wave: Wave, count: int) -> None:
+        """The sound of the next frames: it leaves at once where somebody listens."""
+        self.decoded += count
         self.held.append(wave)
         if self.planner is not None:
             self._send(final=bool(self.finish_reason) and not self.pending)

@@ -53,7 +53,7 @@ class TextFeed:
         self.lock = threading.Lock()
         self.ids: list[int] = []
         self.text = ""  # what came since the last `take`
-        self.ended = False
+        self.ended = self.has_words = False
 
     def feed(self, text: str) -> None:
         """Raises `InvalidText` for text after the end, and for lone surrogates."""
@@ -62,6 +62,7 @@ class TextFeed:
                 raise InvalidText("text was fed after end(); open a new stream for it")
             self.ids += self.tokenizer.feed(text)
             self.text += text
+            self.has_words |= not text.isspace() and text != ""
 
     def end(self) -> None:
         with self.lock:
@@ -275,17 +276,31 @@ class TextStream(Stream):
     """
 
     def feed(self, text: str) -> None:
-        """Add text. Any split of a text gives the same speech. Raises `InvalidText` after `end`,
-        and what ended the stream if it is over."""
+        """Add text. Any split of a text gives the same speech.
+
+        Raises `InvalidText` after `end`, and for text that is none; `StreamFailed`, or what ended
+        it, for a stream that is over, since nobody would hear the text.
+        """
         if not isinstance(text, str):
             raise InvalidText(f"text must be a string, got {type(text).__name__}")
         if self.channel.error is not None:
             raise self.channel.error
+        if self.channel.outcome is not None and not self._feed.ended:
+            reason = self.channel.outcome.finish_reason
+            raise StreamFailed(f"the stream has ended ({reason}); this text is not spoken")
         self._feed.feed(text)
         self.channel.health.wake()
 
     def end(self) -> None:
-        """No more text comes. Without it the stream waits, and gives up after a while."""
+        """No more text comes. Without it the stream waits, and gives up after a while.
+
+        Raises `InvalidText`, and ends the stream with it, if all that came was white space.
+        """
+        if not self._feed.has_words and not self.channel.ended:
+            self.channel.fail(InvalidText("no text was fed, or only white space"))
+            self.channel.health.wake()
+            assert self.channel.error is not None
+            raise self.channel.error
         self._feed.end()
         self.channel.health.wake()
 
