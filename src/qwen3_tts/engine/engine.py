@@ -2,6 +2,7 @@
 thread of the engine's own."""
 
 import weakref
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from qwen3_tts.engine.loop import Loop
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Planner
 from qwen3_tts.engine.stream import Channel, Stream, TextFeed, TextStream
+from qwen3_tts.errors import Overloaded
 from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.prompt.incremental import IncrementalTokenizer
 from qwen3_tts.types import Speech, SpeechRequest
@@ -36,12 +38,17 @@ class Engine:
         for request in requests:  # no comprehension: warnings count the frames to the caller
             jobs.append(self.planner.plan(request))
         speeches: list[Speech] = []
-        room = self.options.max_rows + self.options.max_queue
-        for start in range(0, len(jobs), room):
-            group = jobs[start : start + room]
-            streams = [self._stream(self.loop.submit(job, None)) for job in group]
-            speeches += [stream.result() for stream in streams]
-        return speeches
+        under_way: deque[Stream] = deque()
+        for job in jobs:
+            while True:
+                try:
+                    under_way.append(self._stream(self.loop.submit(job, None)))
+                    break
+                except Overloaded:  # by its own requests: the next goes in when one is done
+                    if not under_way:
+                        raise
+                    speeches.append(under_way.popleft().result())
+        return speeches + [stream.result() for stream in under_way]
 
     def stream(self, request: SpeechRequest) -> Stream:
         """Start a request whose sound leaves while it is made."""

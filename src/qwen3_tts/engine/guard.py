@@ -81,15 +81,25 @@ def _budget(reading_s: float, instruct: bool) -> int:
 
 def slow_reading_s(text: str, language: str) -> float:
     """Seconds that a slow reader takes. A run of pauses, or of one symbol, counts once."""
-    name = language.strip().lower()
-    name = ISO_639.get(name.replace("_", "-").split("-")[0], name)
-    total_ms, run_before = 0, ""
-    for char in text:
-        cost_ms, run = _cost(char, name)
-        if not run or run != run_before:
-            total_ms += cost_ms
-        run_before = run
-    return total_ms / 1000
+    return SlowReader(language).read(text)
+
+
+class SlowReader:
+    """Adds up the seconds that a slow reader takes, for a text in pieces."""
+
+    def __init__(self, language: str):
+        name = language.strip().lower()
+        self.language = ISO_639.get(name.replace("_", "-").split("-")[0], name)
+        self.total_ms, self.run = 0, ""
+
+    def read(self, text: str) -> float:
+        """Go on with `text`; the seconds of all so far."""
+        for char in text:
+            cost_ms, run = _cost(char, self.language)
+            if not run or run != self.run:
+                self.total_ms += cost_ms
+            self.run = run
+        return self.total_ms / 1000
 
 
 def _cost(char: str, language: str) -> tuple[int, str]:
@@ -154,6 +164,7 @@ class SilenceDetector:
         self.sample_rate = sample_rate
         self.samples = 0  # taken so far
         self.quiet = 0  # windows in a row
+        self.counted = 0  # those of them that came with the text used up
         self._window = round(WINDOW_S * sample_rate)
         self._spoken = False
         self._rest = np.zeros(0)  # samples of a window not complete yet
@@ -168,9 +179,9 @@ class SilenceDetector:
         fired = False
         for quiet in power < 10 ** (SILENCE_DBFS / 10):
             self._spoken |= not quiet
-            counts = quiet and self._spoken and text_exhausted
-            self.quiet = self.quiet + 1 if counts else 0
-            fired |= self.quiet * WINDOW_S >= SILENCE_S
+            self.quiet = self.quiet + 1 if quiet and self._spoken else 0
+            self.counted = self.counted + 1 if self.quiet and text_exhausted else 0
+            fired |= self.counted * WINDOW_S >= SILENCE_S
         return fired
 
 
@@ -211,7 +222,8 @@ class Guard:
     ):
         if policy not in POLICIES:
             raise InvalidRequest(f"guard policy {policy!r} is unknown; have: {', '.join(POLICIES)}")
-        self.language, self.instruct, self.reading_s = language, instruct, 0.0
+        self.reader, self.instruct, self.reading_s = SlowReader(language), instruct, 0.0
+        self.text_open = False  # more text may come: until it has ended, nothing is too long
         self.max_frames, self.policy, self.fixed = max_frames, policy, fixed
         self.retries = 0
         self.sound_left = False  # set it when the first chunk goes to the caller
@@ -225,7 +237,7 @@ class Guard:
 
     def extend(self, text: str) -> None:
         """More text to speak, where it arrives in pieces."""
-        self.reading_s += slow_reading_s(text, self.language)
+        self.reading_s = self.reader.read(text)
 
     def restart(self) -> None:
         """Begin again after the verdict "retry", with no frames."""
@@ -240,7 +252,7 @@ class Guard:
             return self._verdict("guard:loop", self._loop.keep_frames)
         if frames >= self.max_frames:
             return Verdict("length", "stop", frames)
-        if self.policy == "off":
+        if self.policy == "off" or self.text_open:
             return None
         return self._verdict("guard:budget", frames) if frames >= self.budget else None
 
@@ -254,7 +266,7 @@ class Guard:
         exhausted = text_exhausted and self._silence.samples >= least_samples
         if not self._silence.add(samples, exhausted) or self.policy == "off":
             return None
-        heard_s = self._silence.samples / self._silence.sample_rate - SILENCE_S
+        heard_s = self._silence.samples / self._silence.sample_rate - self._silence.quiet * WINDOW_S
         return self._verdict("guard:silence", math.ceil(heard_s * FRAMES_PER_S))
 
     def _verdict(self, finish_reason: str, keep_frames: int) -> Verdict:

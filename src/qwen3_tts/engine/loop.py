@@ -28,6 +28,7 @@ from qwen3_tts.engine.slots import Slots
 from qwen3_tts.engine.stream import Channel, TextFeed
 from qwen3_tts.errors import SpeechError, StreamFailed
 from qwen3_tts.model.speech_model import SpeechModel
+from qwen3_tts.types import Wave
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -53,7 +54,8 @@ class Loop:
         self.changed = threading.Condition()
         self.waiting: dict[Hashable, Row] = {}  # queued, by id
         self.calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self.poked = self.closing = self.idle = False
+        self.poked = self.closing = self.dropping = False
+        self.idle = True
         self.death: str | None = None
         self.beat_s = time.monotonic()
         self.thread: threading.Thread | None = None
@@ -106,9 +108,8 @@ class Loop:
         """Take no more requests; finish those there are, or with `drain=False` drop them."""
         with self.changed:
             self.closing = True
-            if not drain:
-                for row in (*self.rows, *self.waiting.values()):
-                    row.channel.fail(StreamFailed("the engine was closed"))
+            self.dropping |= not drain
+            self.poked = True
             self.changed.notify()
         if self.thread is not None and self.thread is not threading.current_thread():
             self.thread.join()
@@ -156,7 +157,7 @@ class Loop:
 
     def _movable(self) -> bool:
         return self.scheduler.startable or any(
-            row.unread or row.can_step or row.finish_reason or row.channel.ended
+            row.unread or row.can_step or row.finish_reason or row.priming or row.channel.ended
             for row in self.rows
         )
 
@@ -199,9 +200,13 @@ class Loop:
 
     def _drop(self) -> None:
         """Free the rows of requests that were cancelled, failed or waited too long for text."""
-        now = time.perf_counter()
+        with self.changed:
+            waiting = list(self.waiting.values())
+        if self.dropping:
+            for row in (*self.rows, *waiting):
+                row.channel.fail(StreamFailed("the engine was closed"))
         for row in list(self.rows):
-            if row.starved and now - row.fed_at > self.options.text_timeout_s:
+            if row.waited_s() > self.options.text_timeout_s:
                 row.finish("text_timeout")
             if row.channel.ended:
                 self._release(row)
@@ -289,40 +294,57 @@ class Loop:
     def _send(self) -> None:
         """Decode the rows that are due, equal numbers of frames together."""
         due: dict[int, list[Row]] = {}
-        for row in self.rows:
-            if row.priming is None and not row.channel.ended and (count := row.due()):
-                due.setdefault(count, []).append(row)
+        for row in list(self.rows):
+            self._guarded(row, self._note_due, due)
         for count, rows in due.items():
-            try:
-                self._decode(rows, count)
-            except Exception as error:  # a border: the thread must go on for the others
-                self._decode_failed(rows, count, error)
+            self._decode_group(rows, count)
         for row in list(self.rows):
             if row.finish_reason and not row.pending and not row.channel.ended:
                 self._guarded(row, self._finish)
+
+    def _note_due(self, row: Row, due: dict[int, list[Row]]) -> None:
+        if row.priming is None and not row.channel.ended and (count := row.due()):
+            due.setdefault(count, []).append(row)
+
+    def _decode_group(self, rows: Sequence[Row], count: int) -> None:
+        """Decode rows together; if that fails, without the newest (memory), or one by one."""
+        try:
+            self._decode(rows, count)
+            return
+        except Exception as error:  # a border: the thread must go on for the others
+            out_of_memory = is_out_of_memory(error)
+            if out_of_memory or len(rows) == 1:
+                self._failed(rows[-1:], error)
+        if out_of_memory and len(rows) > 1:
+            self._decode_group(rows[:-1], count)
+        elif not out_of_memory and len(rows) > 1:
+            for row in rows:
+                self._decode_group([row], count)
 
     def _decode(self, rows: Sequence[Row], count: int) -> None:
         codes = torch.stack([row.next_frames(count) for row in rows])  # [m, K, T]
         waves = self.slots.decode([row.slot for row in rows], codes)
         for row, wave in zip(rows, waves, strict=True):
-            row.keep(wave, count)
-            if not row.finish_reason:
-                verdict = row.guard.sound(wave, row.text_exhausted)
-                self._guarded(row, self._judge, verdict)
+            self._guarded(row, self._hand_over, wave, count)
+
+    def _hand_over(self, row: Row, wave: Wave, count: int) -> None:
+        row.keep(wave, count)
+        if not row.finish_reason:
+            self._judge(row, row.guard.sound(wave, row.text_exhausted))
 
     def _finish(self, row: Row) -> None:
+        self._release(row)  # first: a caller that hears of the end finds the row free
         row.close()
-        self._release(row)
 
     # ends and faults
 
     def _release(self, row: Row) -> None:
         if row not in self.rows:
             return
-        self.rows.remove(row)
         self.slots.free(row.slot)
         with self.changed:
             self.scheduler.release(id(row), time.monotonic())
+        self.rows.remove(row)  # last: whoever is here hears of it if the thread dies
 
     def _guarded(self, row: Row, action: Callable[..., None], *args: Any) -> None:
         """Do something for one request; what it raises ends that request alone."""
@@ -337,21 +359,12 @@ class Loop:
         elif not isinstance(error, SpeechError):
             logger.error("a request failed", exc_info=error)
         for row in list(rows):
-            row.channel.fail(as_stream_error(error))
             self._release(row)
+            row.channel.fail(as_stream_error(error))
 
     def _step_failed(self, moving: list[Row], error: Exception) -> None:
         """Out of memory: drop the newest row, the others make the same step again next turn."""
         self._failed(moving[-1:] if is_out_of_memory(error) else moving, error)
-
-    def _decode_failed(self, rows: list[Row], count: int, error: Exception) -> None:
-        """Out of memory: decode row by row, and fail only those for which that is too much."""
-        if len(rows) == 1 or not is_out_of_memory(error):
-            self._failed(rows, error)
-            return
-        self._free_memory()
-        for row in rows:
-            self._guarded(row, lambda row: self._decode([row], count))
 
     def _free_memory(self) -> None:
         with self.changed:
@@ -374,6 +387,7 @@ def as_stream_error(error: Exception) -> Exception:
         return error
     if is_out_of_memory(error):
         failed = StreamFailed("out of memory: the newest request was dropped; try again later")
+        error = error.with_traceback(None)  # which would hold on to the tensors of the failed step
     else:
         failed = StreamFailed(f"the engine failed on this request: {type(error).__name__}: {error}")
     failed.__cause__ = error

@@ -44,8 +44,9 @@ class Primer:
         codes = self.codec.check_codes(reference)
         state = self.codec.model.decoder.new_state(1)
         for start in range(0, len(codes), PIECE):
+            if start:
+                yield
             self.codec.model.decoder(codes[start : start + PIECE].T[None], state)
-            yield
         slots.prime(slot, state)
         self.states[key] = state
         while len(self.states) > 1 and sum(map(num_bytes, self.states.values())) > self.max_bytes:

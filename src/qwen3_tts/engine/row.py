@@ -62,7 +62,7 @@ class Row:
         self.clock = Clock(time.perf_counter())
         self.seed, self.retries, self.slot = job.seed, 0, -1
         self.samples = self.chunk_index = 0
-        self.fed_at = self.clock.submitted  # when text came last
+        self.starved_at = 0.0  # since when it waits for text; 0 while it does not
         self.begin()
 
     def begin(self) -> None:
@@ -97,6 +97,12 @@ class Row:
         moving = self.unread or self.can_step or self.finish_reason
         return not moving and not self.job.text.ended and self.slot >= 0
 
+    def waited_s(self) -> float:
+        """How long it has been starved of text, as of now."""
+        now = time.perf_counter()
+        self.starved_at = (self.starved_at or now) if self.starved else 0.0
+        return now - self.starved_at if self.starved_at else 0.0
+
     @property
     def text_exhausted(self) -> bool:
         """Whether the model has been given all of the text."""
@@ -122,9 +128,10 @@ class Row:
         if feed is None or self.job.text.ended:
             return
         ids, text, ended = feed.take()
-        if ids or ended:
-            self.fed_at = time.perf_counter()
+        if text:
+            self.starved_at = 0.0
         self.guard.extend(text)
+        self.guard.text_open = not ended
         self.job.text.feed(ids)
         if ended:
             self.job.text.end()

@@ -36,6 +36,7 @@ class Slots:
     def clear(self) -> None:
         """Drop everything and start with empty rows and little memory."""
         config, R, device = self.config, self.max_rows, self.weight.device
+        self.used: set[int] = set()
         self.positions = [0] * R  # positions each row has filled, for the host to bound attention
         self.noise = FrameNoise(config, R, device)
         self.state = LoopState(
@@ -54,6 +55,7 @@ class Slots:
 
     def start(self, slot: int, sampling: SamplingOptions, seed: int) -> None:
         """Make a row ready for a new request."""
+        self.used.add(slot)
         state = self.state
         state.cache.reserve(slot + 1, FIRST_POSITIONS)
         state.cache.pos[slot] = 0
@@ -133,9 +135,10 @@ class Slots:
         """The row's request has ended."""
         self.positions[slot] = 0
         self.state.options.set(slot, None)
-        if not any(self.positions) and self.state.cache.capacity > KEEP_POSITIONS:
+        self.used.discard(slot)
+        if not self.used and self.state.cache.capacity > KEEP_POSITIONS:
             self.state.cache = KVCache.new(self.config, 1, FIRST_POSITIONS, self.weight)
-        else:
+        elif slot < len(self.state.cache.pos):
             self.state.cache.pos[slot] = 0
 
     def prime(self, slot: int, state: DecoderState) -> None:

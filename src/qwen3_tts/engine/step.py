@@ -68,10 +68,11 @@ def step(
     x = model.embed(text_ids, codes[:, :, None])  # [B, 1, D]
     hidden = talker(x, state.cache.span(1, limit))[:, 0]
 
-    active = state.active
-    drawn = first[:, None]
-    state.seen.scatter_(1, drawn, state.seen.gather(1, drawn) | active[:, None])
-    state.hidden.copy_(torch.where(active[:, None], hidden, state.hidden))
+    active, drawn = state.active, first[:, None]
+    marks = state.seen.gather(1, drawn) | active[:, None]
+    hidden = torch.where(active[:, None], hidden, state.hidden)
+    state.seen.scatter_(1, drawn, marks)
+    state.hidden.copy_(hidden)
     state.cache.pos += active
     state.frame += active
     return codes

@@ -129,11 +129,12 @@ class Channel:
 
     def take(self) -> AudioChunk | None:
         """The next chunk if one is there, None at the end. Raises what ended the request."""
-        if self.chunks:
-            return self.chunks.popleft()
-        if self.error is not None:
-            raise self.error
-        return None
+        with self.changed:
+            if self.chunks:
+                return self.chunks.popleft()
+            if self.error is not None:
+                raise self.error
+            return None
 
     @property
     def ready(self) -> bool:
@@ -203,7 +204,8 @@ class Stream:
         try:
             while not channel.ready:
                 try:
-                    await asyncio.wait_for(event.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):
+                        await event.wait()
                 except TimeoutError:
                     channel.check_health()
                 event.clear()
@@ -278,15 +280,17 @@ class TextStream(Stream):
     def feed(self, text: str) -> None:
         """Add text. Any split of a text gives the same speech.
 
-        Raises `InvalidText` after `end`, and for text that is none; `StreamFailed`, or what ended
-        it, for a stream that is over, since nobody would hear the text.
+        Text after the model has ended the speech, or after `max_frames`, is not spoken, just as the
+        rest of a whole text would not be. Raises `InvalidText` after `end` and for what is no text,
+        and what ended the stream: `Cancelled`, or `StreamFailed` also for a guard or a time-out.
         """
         if not isinstance(text, str):
             raise InvalidText(f"text must be a string, got {type(text).__name__}")
         if self.channel.error is not None:
             raise self.channel.error
-        if self.channel.outcome is not None and not self._feed.ended:
-            reason = self.channel.outcome.finish_reason
+        outcome = self.channel.outcome
+        if outcome is not None and outcome.finish_reason not in ("stop", "length"):
+            reason = outcome.finish_reason
             raise StreamFailed(f"the stream has ended ({reason}); this text is not spoken")
         self._feed.feed(text)
         self.channel.health.wake()
@@ -294,13 +298,10 @@ class TextStream(Stream):
     def end(self) -> None:
         """No more text comes. Without it the stream waits, and gives up after a while.
 
-        Raises `InvalidText`, and ends the stream with it, if all that came was white space.
+        If all that came was white space, the stream ends with `InvalidText`.
         """
-        if not self._feed.has_words and not self.channel.ended:
+        if not self._feed.has_words:
             self.channel.fail(InvalidText("no text was fed, or only white space"))
-            self.channel.health.wake()
-            assert self.channel.error is not None
-            raise self.channel.error
         self._feed.end()
         self.channel.health.wake()
 

@@ -43,13 +43,11 @@ class KVCache:
         capacity = have if capacity <= have else max(capacity, 2 * have)
         shape = list(self.keys.shape)
         shape[1], shape[3] = max(rows, have_rows), capacity
-        for name in ("keys", "values"):
-            old = getattr(self, name)
-            new = old.new_zeros(shape)
-            new[:, :have_rows, :, :have] = old
-            setattr(self, name, new)
-        extra = self.pos.new_zeros(shape[1] - have_rows)
-        self.pos = torch.cat([self.pos, extra])
+        keys, values = self.keys.new_zeros(shape), self.values.new_zeros(shape)
+        pos = self.pos.new_zeros(shape[1])
+        keys[:, :have_rows, :, :have], values[:, :have_rows, :, :have] = self.keys, self.values
+        pos[:have_rows] = self.pos
+        self.keys, self.values, self.pos = keys, values, pos  # all, or nothing if memory ran out
 
     def rows(self, start: int, end: int) -> "KVCache":
         """Rows start..end as views: what is written there is written here."""
