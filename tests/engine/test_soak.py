@@ -74,7 +74,7 @@ class Caller:
             try:
                 self.ends[self.random.choice(ways)(one)] += 1
             except StreamFailed as error:
-                assert "made on purpose" in str(error) or "out of memory" in str(error), error
+                assert "made on purpose" in str(error) or "out of memory" in str(error)  # noqa: PT017
                 self.ends["failed"] += 1
 
     def patient(self, start: Callable[[SpeechRequest], Stream], one: SpeechRequest) -> Any:
@@ -107,7 +107,7 @@ class Caller:
         if self.random.random() < 0.5:
             return "dropped"  # as it is
         stream.cancel()
-        with pytest.raises((Cancelled, StopIteration)):
+        with pytest.raises((Cancelled, StopIteration)):  # noqa: PT012
             while True:
                 next(stream)
         return "cancelled"
