@@ -5,7 +5,6 @@
 
 import gc
 import os
-import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from statistics import median
 from threading import Event
 from typing import Any
 
@@ -24,8 +24,8 @@ from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.row import Row
 from qwen3_tts.engine.stream import Channel, Stream, TextFeed
 from qwen3_tts.errors import Cancelled, Overloaded, StreamFailed
-from qwen3_tts.types import SpeechRequest, Voice
-from tests.engine.by_hand import assert_same, starts_with, within
+from qwen3_tts.types import Speech, SpeechRequest, Voice
+from tests.engine.by_hand import assert_same, end_of, starts_with, within
 from tests.engine.kinds import Expected, all_kinds
 
 MakeEngine = Callable[..., Engine]
@@ -33,6 +33,11 @@ REQUESTS = int(os.environ.get("QWEN3_TTS_SOAK", "300"))
 LONG = REQUESTS >= 2000
 CALLERS = 4
 WARM_UP = REQUESTS // 4
+ROUNDS = 12 if LONG else 1
+
+
+class MadeOnPurpose(Exception):
+    pass
 
 
 class Faults:
@@ -52,7 +57,7 @@ class Faults:
         def call(*args: Any) -> Any:
             if self.random.randrange(chance) == 0:
                 self.made += 1
-                raise self.random.choice([MemoryError(), ValueError("a fault made on purpose")])
+                raise self.random.choice([MemoryError(), MadeOnPurpose()])
             return method(*args)
 
         return call
@@ -74,7 +79,8 @@ class Caller:
             try:
                 self.ends[self.random.choice(ways)(one)] += 1
             except StreamFailed as error:
-                assert "made on purpose" in str(error) or "out of memory" in str(error)  # noqa: PT017
+                if not isinstance(error.__cause__, MadeOnPurpose | MemoryError):
+                    raise
                 self.ends["failed"] += 1
 
     def patient(self, start: Callable[[SpeechRequest], Stream], one: SpeechRequest) -> Any:
@@ -107,9 +113,7 @@ class Caller:
         if self.random.random() < 0.5:
             return "dropped"  # as it is
         stream.cancel()
-        with pytest.raises((Cancelled, StopIteration)):  # noqa: PT012
-            while True:
-                next(stream)
+        assert isinstance(end_of(stream), Cancelled | Speech)
         return "cancelled"
 
     def feed(self, one: SpeechRequest) -> str:
@@ -143,12 +147,11 @@ def collect() -> None:
         pass
 
 
-def memory_bytes() -> tuple[int, int]:
-    """Of the process, and of Python's own objects where they are traced."""
+def resident_bytes() -> int:
+    """Memory of the process; 0 where the system does not say."""
     collect()
     statm = Path("/proc/self/statm")
-    pages = int(statm.read_text().split()[1]) if statm.exists() else 0
-    return pages * 4096, tracemalloc.get_traced_memory()[0]
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") if statm.exists() else 0
 
 
 def alive(engine: Engine) -> Counter[str]:
@@ -203,17 +206,19 @@ def test_nothing_is_left(engine: Engine, asked: list[SpeechRequest], expected: E
         within(lambda: soak(callers, WARM_UP), 3600)
         within(lambda: settle(engine))
         assert_all_ended(callers)
-        before, memory_before = alive(engine), watch_memory()
-        within(lambda: soak(callers, REQUESTS - WARM_UP), 3600)
-        within(lambda: settle(engine))
-    assert_all_ended(callers)
+        before, resident = alive(engine), []
+        for _ in range(ROUNDS):
+            within(lambda: soak(callers, (REQUESTS - WARM_UP) // ROUNDS), 3600)
+            within(lambda: settle(engine))
+            assert_all_ended(callers)
+            resident.append(resident_bytes())
     ends = sum((caller.ends for caller in callers), Counter[str]())
-    assert sum(ends.values()) >= REQUESTS - 2 * CALLERS
+    assert sum(ends.values()) > 0.9 * REQUESTS  # rounding leaves a few out
     assert set(ends) >= {"whole", "listened", "cancelled", "dropped", "fed", "left", "failed"}
     assert faults.made > REQUESTS // 50
     assert_empty(engine, before)
     if LONG:
-        check_memory(memory_before, ends)
+        assert_no_growth(resident)
 
 
 def assert_all_ended(callers: Sequence[Caller]) -> None:
@@ -228,22 +233,13 @@ def assert_empty(engine: Engine, before: Counter[str]) -> None:
     assert (engine.loop.rows, engine.loop.waiting) == ([], {})
     assert slots.positions == [0] * slots.max_rows
     assert engine.loop.death is None
-    after = alive(engine)
-    assert [after[name] for name in ("Row", "Channel", "TextFeed", "Stream")] == [0, 0, 0, 0]
-    assert after["tensor bytes"] == before["tensor bytes"]
+    assert alive(engine) <= before  # less where garbage of other tests has gone
 
 
-def watch_memory() -> tuple[int, int]:
-    if LONG:
-        tracemalloc.start()
-    return memory_bytes()
-
-
-def check_memory(before: tuple[int, int], ends: Counter[str]) -> None:
-    """After the warm-up the process grows by less than 1 %."""
-    (resident, traced), (resident_after, traced_after) = before, memory_bytes()
-    tracemalloc.stop()
-    grown = resident_after - resident, traced_after - traced
-    print(f"{ends}; resident {resident / 2**20:.1f} MiB, grown by {grown[0] / 2**20:.2f} MiB,")
-    print(f"of which traced {grown[1] / 2**20:.3f} MiB")
-    assert max(grown) < resident / 100
+def assert_no_growth(resident: Sequence[int]) -> None:
+    """After the warm-up the process grows by less than 1 %; medians, since memory that is given
+    back and taken again makes single values jump by as much."""
+    third = len(resident) // 3
+    before, after = median(resident[:third]), median(resident[-third:])
+    print(f"resident {before / 2**20:.1f} MiB, then {after / 2**20:.1f} MiB")
+    assert after < 1.01 * before

@@ -345,6 +345,8 @@ class Loop:
         with self.changed:
             self.scheduler.release(id(row), time.monotonic())
         self.rows.remove(row)  # last: whoever is here hears of it if the thread dies
+        if not self.rows:
+            self.step_end_s = 0.0  # the time until the next request is no slow turn
 
     def _guarded(self, row: Row, action: Callable[..., None], *args: Any) -> None:
         """Do something for one request; what it raises ends that request alone."""
