@@ -85,7 +85,7 @@ def build_engine(preset: Qwen3Synthesizer, parts: tuple[SpeechModel, Codec]) -> 
     planner = preset.engine.planner
 
     def build(*, bias: float = 6.0, code: int = END_OF_SPEECH, **options: Any) -> Engine:
-        given = EngineOptions(**options)
+        given = EngineOptions(**{"warm_up": False, **options})
         plan = AnyVoicePlanner(model.config, planner.generation, planner.tokenizer, given)
         return Engine(biased(code, bias), codec, plan, given)
 

@@ -272,6 +272,19 @@ def test_chunks_may_be_decoded_beside_the_loop(turns: list[tuple[float, int]]) -
     assert sum(taken) == len(turns)
 
 
+@given(TIMES)
+def test_what_is_given_back_is_due_again(steps: list[float]) -> None:
+    """As if it had never been taken: a stream whose every chunk fails once is the same."""
+
+    class Failing(ChunkPlanner):
+        def take(self, ready: int, now_s: float, ended: bool = False) -> int:
+            if super().take(ready, now_s, ended):
+                self.give_back()
+            return super().take(ready, now_s, ended)
+
+    assert simulate(steps, Failing()).chunks == simulate(steps, ChunkPlanner()).chunks
+
+
 def test_the_end_of_a_stream_is_not_held_back() -> None:
     planner = ChunkPlanner((8, 12))
     assert planner.take(7, 0.0) == 0

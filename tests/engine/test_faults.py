@@ -65,6 +65,7 @@ def nth(count: int) -> Callable[..., bool]:
 
 
 def assert_fails(stream: Stream, cause: BaseException) -> None:
+    assert stream.channel.ended, "waiting for its end would be for ever"
     with pytest.raises(StreamFailed) as failed:
         list(stream)
     assert failed.value.__cause__ is cause
@@ -229,14 +230,48 @@ def test_a_step_cut_short_leaves_no_trace(
 def test_out_of_memory_in_the_decoder_drops_the_newest(
     asked: list[SpeechRequest], by_hand: OpenByHand, expected: Expected
 ) -> None:
-    hand, error = by_hand(max_rows=3), torch.OutOfMemoryError("CUDA out of memory")
-    streams = [hand.start(one, (3,)) for one in asked]
+    hand, error = by_hand(max_rows=4), torch.OutOfMemoryError("CUDA out of memory")
+    asked = [*asked, HELLO]
+    streams = [hand.start(one) for one in asked]
     with failing(hand.slots, "decode", error, lambda slots, _: len(slots) > 2):
         hand.finish(*streams)
-    for i in (0, 1):
+    for i in (0, 1, 2):
         assert_same(heard(streams[i]), expected(asked[i]))
-    assert_fails(streams[2], error)
-    assert hand.loop.scheduler.admission_limit == 2
+    assert_fails(streams[3], error)
+    assert hand.loop.scheduler.admission_limit == 3
+
+
+@pytest.mark.parametrize("gap", [False, True])
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("boom")], ids=["memory", "other"])
+def test_a_decode_cut_short_is_made_good(
+    error: Exception,
+    gap: bool,
+    asked: list[SpeechRequest],
+    by_hand: OpenByHand,
+    expected: Expected,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All but its last layer have moved on when it fails: its rows are decoded from the start, the
+    reference of an in-context voice included, and what has left is not heard again. Rows may be
+    neighbours, which are decoded in place, or not."""
+    monkeypatch.setattr("qwen3_tts.engine.row.WHOLE_PIECE", 2)
+    hand = by_hand(max_rows=4)
+    streams = [hand.start(asked[i]) for i in ((0, 2, 1, 0) if gap else (0, 1, 2))]
+    hand.turn(5)
+    assert [row.decoded for row in hand.loop.rows] == [4] * len(streams)
+    if gap:
+        streams.pop(1).cancel()
+    with failing(hand.engine.codec.model.decoder.wave_out, "forward", error, nth(0)):
+        hand.turn()
+    assert hand.loop.scheduler.admission_limit == (len(streams) - 1 if error.args == () else 4)
+    hand.finish(*streams)
+    rest = [(asked[i], stream) for i, stream in zip((0, 1, 0 if gap else 2), streams, strict=True)]
+    if isinstance(error, MemoryError):
+        assert_fails(rest.pop()[1], error)
+    for one, stream in rest:
+        assert_same(heard(stream), expected(one))
+    hand.loop.scheduler.admission_limit = 3
+    assert_speaks(hand, expected)
 
 
 @pytest.mark.parametrize("allocation", [0, 1, 2])

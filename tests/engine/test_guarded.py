@@ -99,12 +99,22 @@ def test_a_retry_may_succeed(endless: ByHand) -> None:
 
 
 @pytest.mark.parametrize("fixed", [{"seed": 4}, {"max_frames": 80}])
-def test_what_the_caller_fixed_is_not_retried(fixed: dict[str, int], endless: ByHand) -> None:
-    job = endless.engine.planner.plan(replace(ENDLESS, guard="retry", **fixed))
-    stream = endless.start_job(job)
-    endless.finish(stream)
-    assert (stream.finish_reason, stream.outcome.retries) == ("guard:budget", 0)
+def test_what_the_caller_fixed_is_not_retried(fixed: dict[str, int], stuck: ByHand) -> None:
+    job = stuck.engine.planner.plan(replace(ENDLESS, guard="retry", **fixed))
+    stream = stuck.start_job(job)
+    stuck.finish(stream)
+    assert (stream.finish_reason, stream.outcome.retries) == ("guard:loop", 0)
     assert stream.seed == job.seed
+
+
+@pytest.mark.parametrize("policy", ["stop", "retry", "error"])
+def test_a_limit_that_was_asked_for_lifts_the_budget(policy: str, endless: ByHand) -> None:
+    """In the admission of requests too: the row has the positions it may need."""
+    asked = replace(ENDLESS, guard=policy, seed=4, max_frames=BUDGET + 7)
+    job = endless.engine.planner.plan(asked)
+    assert job.positions == len(job.prompt) + BUDGET + 7
+    speech = spoken(endless, asked)
+    assert (speech.finish_reason, len(speech.codes)) == ("length", BUDGET + 7)
 
 
 def test_no_retry_once_sound_has_left(endless: ByHand) -> None:

@@ -2,21 +2,24 @@
 
 import gc
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from qwen3_tts.engine import loop as loop_module
-from qwen3_tts.engine import priming
+from qwen3_tts.engine import priming, warm_up
+from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.row import Row
 from qwen3_tts.engine.stream import Channel, Stream
 from qwen3_tts.errors import InvalidRequest, InvalidText, Overloaded, StreamFailed
 from qwen3_tts.types import Voice
-from tests.engine.by_hand import ByHand, assert_same, end_of, heard, within
+from tests.engine.by_hand import ByHand, Sizes, assert_same, end_of, heard, within
 from tests.engine.kinds import Expected, request
 
 OpenByHand = Callable[..., ByHand]
@@ -168,10 +171,11 @@ def test_newcomers_delay_a_speaker_by_one_piece_a_turn(
     monkeypatch: pytest.MonkeyPatch,
     expected: Expected,
 ) -> None:
-    """While one row speaks, a turn reads at most 10 positions or one piece of a reference."""
+    """Where reading takes longer than a turn may: 10 positions or one piece of a reference."""
+    monkeypatch.setattr(loop_module.Loop, "_reading_s", lambda _: 0.0)
     hand = by_hand(max_rows=4, read_positions=10, bias=0)
     hand.turn()
-    speaker = hand.start(replace(SHORT, max_frames=40))
+    speaker = hand.start(replace(SHORT, max_frames=40), (1,))
     hand.turn(2)
     reading = Reading(hand, monkeypatch)
     asked = [replace(SHORT, voice=voices["long"], text="A" * 40, seed=s) for s in range(3)]
@@ -202,6 +206,87 @@ def test_prompts_are_read_at_once_where_nobody_speaks(
     assert positions > 260
     assert frames == 2
     assert [row.channel for row in hand.loop.rows] == [stream.channel for stream in kept]
+
+
+def test_the_first_listener_does_not_wait_for_the_prompts_of_others(
+    by_hand: OpenByHand, monkeypatch: pytest.MonkeyPatch, expected: Expected
+) -> None:
+    """Three streams that start together: each turn reads one prompt or piece, and from the first
+    on makes a frame for every row that is ready; sound leaves after one frame and its decode."""
+    monkeypatch.setattr(loop_module.Loop, "_reading_s", lambda _: 0.0)
+    hand = by_hand(max_rows=4, read_positions=1000)
+    reading = Reading(hand, monkeypatch)
+    asked = [replace(SHORT, seed=seed, max_frames=9) for seed in range(3)]
+    streams = [hand.start(one, (1,)) for one in asked]
+    length = len(hand.engine.planner.plan(asked[0]).prompt)
+    for ready in (1, 2, 3):
+        assert reading.turn() == (length, 0, ready)
+        assert [stream.channel.ready for stream in streams] == [i < ready for i in range(3)]
+    hand.finish(*streams)
+    for one, stream in zip(asked, streams, strict=True):
+        assert_same(heard(stream), expected(one))
+
+
+def test_newcomers_are_read_together_where_that_takes_little_time(
+    by_hand: OpenByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any number of pieces, of any number of prompts, as long as they stay in the turn's time."""
+    hand = by_hand(max_rows=4, read_positions=3, bias=0)
+    loop = hand.loop
+    streams = [hand.start(replace(ENDLESS, max_frames=50), (1,))]
+    hand.turn()
+    streams += [hand.start(replace(SHORT, voice="ryan", seed=seed), (1,)) for seed in range(3)]
+    pieces, read = list[int](), hand.slots.read
+
+    def reading(slot: int, *rest: Any) -> None:
+        pieces.append(slot)
+        read(slot, *rest)
+
+    monkeypatch.setattr(hand.slots, "read", reading)
+    clock = SimpleNamespace(perf_counter=lambda: 1.0 * len(pieces), monotonic=time.monotonic)
+    with monkeypatch.context() as patch:  # every piece takes a second
+        patch.setattr(loop, "_reading_s", lambda: 4.5)
+        patch.setattr(loop_module, "time", clock)
+        hand.turn()
+    assert pieces == [1, 1, 1, 1]
+    monkeypatch.setattr(loop, "_reading_s", lambda: 1e9)
+    hand.turn()
+    assert set(pieces) == {1, 2, 3}
+    assert not any(row.unread for row in loop.rows)
+    hand.finish(*streams)
+
+
+@pytest.mark.parametrize("step_s", [0.001, 0.03, 0.07, 0.5])
+def test_reading_takes_no_more_than_a_step_or_the_rest_of_a_frame(
+    step_s: float, by_hand: OpenByHand
+) -> None:
+    loop = by_hand().loop
+    assert loop._reading_s() == pytest.approx(0.08)
+    loop.pace.observe(step_s)
+    assert loop._reading_s() == pytest.approx(max(0.08 - step_s, step_s))
+
+
+def test_a_listener_goes_before_those_without_one(
+    by_hand: OpenByHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a newcomer comes between two prompts that are read where nobody listens."""
+    hand = by_hand(max_rows=4)
+    whole = [hand.start(replace(SHORT, seed=seed, max_frames=9)) for seed in range(2)]
+    late: list[Stream] = []
+    read = hand.slots.read
+
+    def reading(slot: int, *rest: Any) -> None:
+        if not late:
+            late.append(hand.start(SHORT, (1,)))
+        read(slot, *rest)
+
+    monkeypatch.setattr(hand.slots, "read", reading)
+    hand.turn()
+    assert [row.unread == 0 for row in hand.loop.rows] == [True, False]
+    hand.turn()
+    assert [row.unread == 0 for row in hand.loop.rows] == [True, False, True]
+    assert late[0].channel.ready
+    hand.finish(*whole, *late)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])
@@ -248,6 +333,77 @@ def test_a_reference_is_decoded_while_the_text_is_awaited(
     (row,) = hand.loop.rows
     assert row.priming is None
     stream.cancel()
+
+
+# what is decoded when
+
+
+class Decodes:
+    """The slots and frames of every decode, turn by turn."""
+
+    def __init__(self, hand: ByHand, monkeypatch: pytest.MonkeyPatch):
+        self.hand, self.made = hand, list[tuple[list[int], int]]()
+        decode = hand.slots.decode
+
+        def decoding(slots: list[int], codes: Any) -> Any:
+            self.made.append((slots, codes.shape[-1]))
+            return decode(slots, codes)
+
+        monkeypatch.setattr(hand.slots, "decode", decoding)
+
+    def turn(self) -> list[tuple[list[int], int]]:
+        self.made = []
+        self.hand.turn()
+        return self.made
+
+
+def test_rows_that_are_due_together_take_turns(
+    by_hand: OpenByHand, monkeypatch: pytest.MonkeyPatch, expected: Expected
+) -> None:
+    """Those that run dry first go first; a turn decodes a bounded number of frames."""
+    monkeypatch.setattr(loop_module, "TURN_FRAMES", 6)
+    hand = by_hand(max_rows=3)
+    asked = [replace(SHORT, seed=seed, max_frames=9) for seed in range(3)]
+    streams = [hand.start(one) for one in asked]
+    hand.turn()
+    for row in hand.loop.rows:  # listeners from now on: rows are in step
+        row.planner = Sizes((4,))
+    decodes = Decodes(hand, monkeypatch)
+    dry_s = {0: 30.0, 1: 10.0, 2: 20.0}
+    monkeypatch.setattr(Row, "spare_s", lambda row, _: dry_s[row.slot])
+    made = [decodes.turn() for _ in range(4)]
+    assert made[:2] == [[], []]
+    assert made[2:] == [[([1, 2], 4)], [([0], 4)]]  # the first leaves room for one more, not two
+    hand.finish(*streams)
+    for one, stream in zip(asked, streams, strict=True):
+        assert_same(heard(stream), expected(one))
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "sizes"),
+    [(1, 64, [1]), (7, 64, [4, 2, 1]), (32, 64, [32]), (9, 5, [4, 4, 1]), (3, 0, [1, 1, 1])],
+)
+def test_rows_are_decoded_in_groups_of_few_sizes(count: int, most: int, sizes: list[int]) -> None:
+    rows: Any = list(range(count))
+    groups = list(loop_module.groups_of(rows, most))
+    assert [len(group) for group in groups] == sizes
+    assert [row for group in groups for row in group] == rows
+
+
+def test_one_decode_is_of_a_bounded_size(
+    by_hand: OpenByHand, monkeypatch: pytest.MonkeyPatch, expected: Expected
+) -> None:
+    """Where nobody listens all are decoded in one turn, but not in one call."""
+    monkeypatch.setattr(loop_module, "CALL_FRAMES", 5)
+    monkeypatch.setattr(loop_module, "TURN_FRAMES", 1)
+    hand = by_hand(max_rows=3)
+    asked = [replace(SHORT, seed=seed, max_frames=2) for seed in range(3)]
+    streams = [hand.start(one) for one in asked]
+    decodes = Decodes(hand, monkeypatch)
+    assert decodes.turn() == []
+    assert decodes.turn() == [([0, 1], 2), ([2], 2)]
+    for one, stream in zip(asked, streams, strict=True):
+        assert_same(heard(stream), expected(one))
 
 
 # sleep
@@ -339,6 +495,53 @@ def test_closing_drops_a_request_on_its_way_to_a_row(by_hand: OpenByHand) -> Non
     with pytest.raises(StreamFailed, match="closed"):
         stream.result()
     assert hand.empty
+
+
+def test_an_engine_warms_up_while_it_has_nothing_to_do(
+    make_engine: MakeEngine, turns: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every size of chunk and the tokenizer of text streams, once; then it sleeps."""
+    made: list[str] = []
+    monkeypatch.setattr(Codec, "decode", lambda _, codes: made.append(f"{len(codes)} frames"))
+    monkeypatch.setattr(warm_up, "IncrementalTokenizer", lambda _: made.append("tokenizer"))
+    engine = make_engine(warm_up=True, chunk_plan=(1, 2, 2, 5))
+    within(lambda: wait_for(lambda: engine.loop.chores is None))
+    assert made == ["1 frames", "2 frames", "5 frames", "tokenizer"]
+    threading.Event().wait(0.1)
+    before = len(turns)
+    threading.Event().wait(0.6)
+    assert len(turns) == before
+
+
+def test_requests_go_before_warming_up(make_engine: MakeEngine, expected: Expected) -> None:
+    """One that comes in the middle of it is spoken before it goes on; closing does not wait."""
+    engine = make_engine()
+    begun, go_on, done = threading.Event(), threading.Event(), list[str]()
+
+    def chores() -> Iterator[None]:
+        begun.set()
+        go_on.wait(60)
+        yield
+        done.append("second")
+        yield
+        raise ValueError("in the third")
+
+    engine.loop.do_when_idle(chores())
+    begun.wait(60)
+    stream = engine.stream(SHORT)
+    stream.channel.listeners.append(lambda: done.append("heard"))
+    go_on.set()
+    assert within(stream.result).codes.tolist() == expected(SHORT).codes.tolist()
+    within(lambda: wait_for(lambda: engine.loop.chores is None))
+    assert done.index("heard") < done.index("second")
+    assert within(engine.stream(SHORT).result).codes.tolist() == expected(SHORT).codes.tolist()
+    engine.loop.do_when_idle(iter(lambda: None, 0))  # without end
+    within(engine.close)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    while not condition():
+        threading.Event().wait(0.005)
 
 
 def test_an_engine_never_used_can_be_closed(make_engine: MakeEngine) -> None:

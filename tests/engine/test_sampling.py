@@ -12,6 +12,7 @@ from qwen3_tts.engine.sampling import (
     RowOptions,
     draw,
     keep_top_p,
+    leaders,
     suppressed_ids,
     talker_scores,
 )
@@ -105,6 +106,21 @@ def test_top_p_drops_what_sums_up_to_the_rest_exactly() -> None:
 def test_ties_with_the_last_of_top_k_stay(top_k: int, expected: list[int]) -> None:
     scores = [0.5, 3.0, 2.0, -1.0, 2.0]
     assert kept(scores, DrawOptions(1.0, top_k, 1.0, greedy=False)) == expected
+
+
+@pytest.mark.parametrize("vocab_size", [64, 100, 2048, 3072])
+@pytest.mark.parametrize("count", [1, 4, 7, 50])
+def test_the_leaders_are_those_of_one_search(count: int, vocab_size: int) -> None:
+    """Also where many are level, as in bfloat16, where most are barred, or all that lead lie
+    together, in the columns of one group or next to each other."""
+    scores = logits_of(12, vocab_size, count)
+    scores[2:4] = scores[2:4].bfloat16().float()
+    scores[4] = scores[4].round()
+    scores[5, 3:] = -torch.inf
+    scores[6] = 0.0
+    scores[7, : count + 1] += 100
+    scores[8, :: max(1, vocab_size // 8)] += 100
+    assert torch.equal(leaders(scores, count), scores.topk(count).values)
 
 
 @pytest.mark.parametrize("top_k", [0, 5, 1000])

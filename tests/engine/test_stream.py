@@ -15,6 +15,7 @@ import pytest
 
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
 from qwen3_tts.engine.engine import Engine
+from qwen3_tts.engine.loop import Loop
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.stream import Stream
 from qwen3_tts.errors import Cancelled, StreamFailed
@@ -307,9 +308,13 @@ def test_the_first_row_is_free_for_those_who_wait(by_hand: OpenByHand, expected:
 
 
 def test_giving_up_while_a_reference_is_decoded(
-    by_hand: OpenByHand, voices: dict[str, Voice], expected: Expected
+    by_hand: OpenByHand,
+    voices: dict[str, Voice],
+    expected: Expected,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The next request in that slot, of the same voice, decodes the reference from its start."""
+    monkeypatch.setattr(Loop, "_reading_s", lambda _: 0.0)  # one piece a turn
     hand = by_hand(max_rows=1)
     asked = replace(SPOKEN, voice=voices["long"])
     gone = hand.start(asked, (1,))

@@ -159,6 +159,10 @@ class ChunkPlanner:
         self._under_way.append((frames, now_s))
         return frames
 
+    def give_back(self) -> None:
+        """Record that the newest chunk under way could not be decoded: its frames wait again."""
+        self._under_way.pop()
+
     def handed_out(self, now_s: float) -> int:
         """Record that the oldest chunk under way is with the caller. Returns its frames."""
         assert self._under_way, "handed_out without take"

@@ -12,6 +12,7 @@ from qwen3_tts.engine.loop import Loop
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Planner
 from qwen3_tts.engine.stream import Channel, Stream, TextFeed, TextStream
+from qwen3_tts.engine.warm_up import warm_up
 from qwen3_tts.errors import Overloaded
 from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.prompt.incremental import IncrementalTokenizer
@@ -26,6 +27,8 @@ class Engine:
     def __init__(self, model: SpeechModel, codec: Codec, planner: Planner, options: EngineOptions):
         self.model, self.codec, self.planner, self.options = model, codec, planner, options
         self.loop = Loop(model, codec, options)
+        if options.warm_up:
+            self.loop.do_when_idle(warm_up(codec, planner.tokenizer, options.chunk_plan))
         # An engine that is dropped, or a program that ends, ends the thread.
         self.closed = weakref.finalize(self, Loop.close, self.loop, False)
 

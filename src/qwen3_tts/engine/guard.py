@@ -167,17 +167,19 @@ class SilenceDetector:
         self.counted = 0  # those of them that came with the text used up
         self._window = round(WINDOW_S * sample_rate)
         self._spoken = False
-        self._rest = np.zeros(0)  # samples of a window not complete yet
+        self._rest = np.zeros(0, dtype=np.float32)  # samples of a window not complete yet
+        self._quiet_sum = 10 ** (SILENCE_DBFS / 10) * self._window  # of squares in a window
 
     def add(self, samples: NDArray[np.floating], text_exhausted: bool) -> bool:
         """Take decoded samples, [N] in -1..1, in pieces of any size; True when silence is long."""
         self.samples += len(samples)
-        joined = np.concatenate([self._rest, samples])
+        joined = np.concatenate([self._rest, samples]) if len(self._rest) else samples
         whole = len(joined) // self._window * self._window
         self._rest = joined[whole:]
-        power = np.mean(joined[:whole].reshape(-1, self._window) ** 2, axis=1)
+        windows = joined[:whole].reshape(-1, self._window)
         fired = False
-        for quiet in power < 10 ** (SILENCE_DBFS / 10):
+        for squares in np.einsum("wn,wn->w", windows, windows).tolist():
+            quiet = squares < self._quiet_sum
             self._spoken |= not quiet
             self.quiet = self.quiet + 1 if quiet and self._spoken else 0
             self.counted = self.counted + 1 if self.quiet and text_exhausted else 0
@@ -205,8 +207,9 @@ class Guard:
     """All guards of one request. Raises `InvalidRequest` for an unknown policy.
 
     `max_frames` is the request's own limit, which is never above what the positions allow:
-    reaching it is "length", an end like any other. `fixed` says that the caller chose the seed or
-    the limit, and so wants this very speech: no retry then, and none once sound has left.
+    reaching it is "length", an end like any other. `limited` says that the caller chose it: then it
+    takes the place of the budget. Who chose it, or the seed (`fixed`), wants this very speech: no
+    retry then, and none once sound has left.
     """
 
     def __init__(
@@ -218,13 +221,14 @@ class Guard:
         max_frames: int,
         sample_rate: int,
         policy: str = "retry",
+        limited: bool = False,
         fixed: bool = False,
     ):
         if policy not in POLICIES:
             raise InvalidRequest(f"guard policy {policy!r} is unknown; have: {', '.join(POLICIES)}")
         self.reader, self.instruct, self.reading_s = SlowReader(language), instruct, 0.0
         self.text_open = False  # more text may come: until it has ended, nothing is too long
-        self.max_frames, self.policy, self.fixed = max_frames, policy, fixed
+        self.max_frames, self.limited, self.policy, self.fixed = max_frames, limited, policy, fixed
         self.retries = 0
         self.sound_left = False  # set it when the first chunk goes to the caller
         self._loop, self._silence = LoopDetector(), SilenceDetector(sample_rate)
@@ -232,8 +236,8 @@ class Guard:
 
     @property
     def budget(self) -> int:
-        """Frames that no normal reading of the text so far needs."""
-        return _budget(self.reading_s, self.instruct)
+        """Frames that no normal reading of the text so far needs, or those that were asked for."""
+        return self.max_frames if self.limited else _budget(self.reading_s, self.instruct)
 
     def extend(self, text: str) -> None:
         """More text to speak, where it arrives in pieces."""
@@ -262,15 +266,18 @@ class Guard:
         With the whole text in the prompt that says little, so the detector also waits until the
         text can have been said.
         """
+        if self.policy == "off":
+            return None
         least_samples = self.reading_s / FASTEST * self._silence.sample_rate
         exhausted = text_exhausted and self._silence.samples >= least_samples
-        if not self._silence.add(samples, exhausted) or self.policy == "off":
+        if not self._silence.add(samples, exhausted):
             return None
         heard_s = self._silence.samples / self._silence.sample_rate - self._silence.quiet * WINDOW_S
         return self._verdict("guard:silence", math.ceil(heard_s * FRAMES_PER_S))
 
     def _verdict(self, finish_reason: str, keep_frames: int) -> Verdict:
         action = self.policy
-        if action == "retry" and (self.fixed or self.sound_left or self.retries >= MAX_RETRIES):
+        fixed = self.fixed or self.limited
+        if action == "retry" and (fixed or self.sound_left or self.retries >= MAX_RETRIES):
             action = "stop"
         return Verdict(finish_reason, action, keep_frames)

@@ -10,13 +10,13 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import torch
 
-from qwen3_tts.engine.chunks import ChunkPlanner, Pace
+from qwen3_tts.engine.chunks import FRAME_S, ChunkPlanner, Pace
 from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.guard import Verdict
 from qwen3_tts.engine.options import EngineOptions
@@ -34,8 +34,12 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 IDLE_POLL_S = 0.25  # how often a loop with nothing but starved streams looks at their patience
+JOIN_S = 0.2  # how often whoever closes an engine makes sure that its thread still moves
 DONE = object()
-ALONE_POSITIONS = 1024  # prompt positions read at once while nobody else speaks: bounds memory
+ALONE_POSITIONS = 1024  # prompt positions read at once while nobody speaks: bounds memory
+CALL_FRAMES = 64  # decoded at once, all rows together: bounds memory
+TURN_FRAMES = 32  # decoded in a turn, where few rows speak
+UNBOUNDED = 2**31
 
 
 class Loop:
@@ -50,6 +54,7 @@ class Loop:
         self.pace = Pace()
         self.rows: list[Row] = []  # in slots, oldest first
         self.step_end_s = 0.0
+        self.frames_left = UNBOUNDED  # that this turn may still decode
         # shared with callers, under `changed`
         self.changed = threading.Condition()
         self.waiting: dict[Hashable, Row] = {}  # queued, by id
@@ -58,6 +63,7 @@ class Loop:
         self.idle = True
         self.death: str | None = None
         self.beat_s = time.monotonic()
+        self.chores: Iterator[None] | None = None
         self.thread: threading.Thread | None = None
 
     # callers' side
@@ -91,6 +97,13 @@ class Loop:
                 if complaint := self.complaint():
                     raise StreamFailed(complaint) from None
 
+    def do_when_idle(self, chores: Iterator[None]) -> None:
+        """Have the engine's thread go through these while it has no request; not on `close`."""
+        with self.changed:
+            self._start_thread()
+            self.chores = chores
+            self.changed.notify()
+
     def complaint(self) -> str | None:
         if self.death:
             return self.death
@@ -105,14 +118,19 @@ class Loop:
             self.changed.notify()
 
     def close(self, drain: bool = True) -> None:
-        """Take no more requests; finish those there are, or with `drain=False` drop them."""
+        """Take no more requests; finish those there are, or with `drain=False` drop them.
+
+        A thread that has stalled is not waited for; it ends by itself if it ever moves again.
+        """
         with self.changed:
             self.closing = True
             self.dropping |= not drain
             self.poked = True
             self.changed.notify()
         if self.thread is not None and self.thread is not threading.current_thread():
-            self.thread.join()
+            self.thread.join(JOIN_S)
+            while self.thread.is_alive() and not (self.death is None and self.complaint()):
+                self.thread.join(JOIN_S)
 
     def _start_thread(self) -> None:
         if self.closing:
@@ -145,8 +163,11 @@ class Loop:
         """Sleep until there is something to do; False when closed and done."""
         with self.changed:
             while not (self.poked or self.calls or self._movable()):
-                if self.closing and not self.rows and not self.waiting:
-                    return False
+                if not self.rows and not self.waiting:
+                    if self.closing:
+                        return False
+                    if self.chores is not None:
+                        break
                 self.idle = True
                 self.changed.wait(IDLE_POLL_S if self.rows else None)
                 if self.rows:
@@ -156,10 +177,14 @@ class Loop:
         return True
 
     def _movable(self) -> bool:
-        return self.scheduler.startable or any(
-            row.unread or row.can_step or row.finish_reason or row.priming or row.channel.ended
-            for row in self.rows
-        )
+        return (
+            self.scheduler.startable
+            or any(
+                row.unread or row.can_step or row.finish_reason or row.priming or row.channel.ended
+                for row in self.rows
+            )
+            or self.frames_left <= 0
+        )  # some may be due still
 
     def _turn(self) -> None:
         self._run_calls()
@@ -168,6 +193,16 @@ class Loop:
         self._read()
         self._step()
         self._send()
+        if self.chores is not None and not self.rows:
+            self._do_chore(self.chores)
+
+    def _do_chore(self, chores: Iterator[None]) -> None:
+        try:
+            if next(chores, DONE) is DONE:
+                self.chores = None
+        except Exception:  # a border: a request may need it, and will say what is wrong
+            logger.exception("warming up failed")
+            self.chores = None
 
     def _run_calls(self) -> None:
         with self.changed:
@@ -194,9 +229,14 @@ class Loop:
         """Put a request at its start into its slot."""
         row.begin()
         self.slots.start(row.slot, row.job.sampling, row.seed)
+        row.priming = self._primed(row)
+
+    def _primed(self, row: Row) -> Iterator[None] | None:
+        """What is to be done before a row's sound can begin: the decoding of its reference."""
         voice = row.job.voice
-        if voice is not None and voice.codes is not None:
-            row.priming = self.primer.prime(voice.codes, self.slots, row.slot)
+        if voice is None or voice.codes is None:
+            return None
+        return self.primer.prime(voice.codes, self.slots, row.slot)
 
     def _drop(self) -> None:
         """Free the rows of requests that were cancelled, failed or waited too long for text."""
@@ -217,23 +257,57 @@ class Loop:
                     del self.waiting[job_id]
 
     def _read(self) -> None:
-        """Take in new text, then read prompts and references: a piece while others speak."""
+        """Take in new text, then read prompts and references, piece by piece.
+
+        While a row speaks to a listener, for a bounded time. Before that one prompt, so that the
+        first to be ready speaks before the others are read. Where nobody listens, all at once: rows
+        that begin together make the fewest steps; only a newcomer comes between.
+        """
         for row in list(self.rows):
             if row.fed == 0 or not row.job.text.ended:
                 self._guarded(row, self._feed)
-        alone = not any(row.can_step for row in self.rows)
-        limit = ALONE_POSITIONS if alone else self.options.read_positions
+        if any(row.speaks for row in self.rows):
+            self._read_for(self._reading_s())
+            return
+        for row in sorted(self.rows, key=lambda row: (row.planner is None, not row.unread)):
+            if self._guarded_piece(row, ALONE_POSITIONS):
+                self.step_end_s = 0.0  # what no listener had to wait for is no slow turn
+                self.beat_s = time.monotonic()
+                if row.planner is not None or self._startable():
+                    return
+
+    def _reading_s(self) -> float:
+        """What a turn may spend on reading: what a step leaves of a frame's time, or as long as a
+        step, which makes a turn twice as long at most."""
+        step_s = self.pace.step_s or 0.0
+        return max(FRAME_S - step_s, step_s)
+
+    def _read_for(self, seconds: float) -> None:
+        """Read the oldest first, until the next piece would take too long; one at least."""
+        start_s = time.perf_counter()
         for row in list(self.rows):
-            if row.channel.ended:
-                continue
-            if row.unread and not row.finish_reason:
-                self._guarded(row, self._read_piece, limit)
-            elif row.priming is not None:
-                self._guarded(row, self._prime)
-            else:
-                continue
-            if not alone:
-                return
+            piece_s = time.perf_counter()
+            while self._guarded_piece(row, self.options.read_positions):
+                now_s = time.perf_counter()
+                if 2 * now_s - piece_s - start_s > seconds:
+                    return
+                piece_s = now_s
+
+    def _guarded_piece(self, row: Row, positions: int) -> bool:
+        """Read a piece of a row's prompt, or of its reference; False where nothing is left."""
+        if row.channel.ended:
+            return False
+        if row.unread and not row.finish_reason:
+            self._guarded(row, self._read_piece, positions)
+        elif row.priming is not None:
+            self._guarded(row, self._prime)
+        else:
+            return False
+        return True
+
+    def _startable(self) -> bool:
+        with self.changed:
+            return self.scheduler.startable
 
     def _feed(self, row: Row) -> None:
         row.take_text()
@@ -293,33 +367,58 @@ class Loop:
 
     def _send(self) -> None:
         """Decode the rows that are due, equal numbers of frames together."""
-        due: dict[int, list[Row]] = {}
-        for row in list(self.rows):
-            self._guarded(row, self._note_due, due)
-        for count, rows in due.items():
-            self._decode_group(rows, count)
+        for (count, _), rows in self._due().items():
+            for group in groups_of(rows, CALL_FRAMES // count):
+                self._decode_group([row for row in group if not row.channel.ended], count)
+                self.beat_s = time.monotonic()
         for row in list(self.rows):
             if row.finish_reason and not row.pending and not row.channel.ended:
                 self._guarded(row, self._finish)
 
-    def _note_due(self, row: Row, due: dict[int, list[Row]]) -> None:
-        if row.priming is None and not row.channel.ended and (count := row.due()):
-            due.setdefault(count, []).append(row)
+    def _due(self) -> dict[tuple[int, int], list[Row]]:
+        """Rows to decode now by their number of frames, those whose listeners run dry first.
+
+        Where somebody listens, a turn decodes no more than twice what a step makes: all keep up,
+        and rows that are due together do not hold up the rest with all their sound.
+        """
+        now_s, due = time.perf_counter(), dict[tuple[int, int], list[Row]]()
+        listened = any(row.planner is not None for row in self.rows)
+        self.frames_left = max(TURN_FRAMES, 2 * len(self.rows)) if listened else UNBOUNDED
+        for row in sorted(self.rows, key=lambda row: row.spare_s(now_s)):
+            if row.priming is None and not row.channel.ended and self.frames_left > 0:
+                self._guarded(row, self._note_due, due)
+        return due
+
+    def _note_due(self, row: Row, due: dict[tuple[int, int], list[Row]]) -> None:
+        if count := row.due():
+            due.setdefault((count, row.slot if row.decode_alone else -1), []).append(row)
+            self.frames_left -= count
 
     def _decode_group(self, rows: Sequence[Row], count: int) -> None:
-        """Decode rows together; if that fails, without the newest (memory), or one by one."""
+        """Decode rows together. If that fails, the newest of all ends where memory ran out, or else
+        the only one; the others try again, each by itself where it may be the fault of any."""
+        if not rows:
+            return
         try:
-            self._decode(rows, count)
+            self._decode(sorted(rows, key=lambda row: row.slot), count)
             return
         except Exception as error:  # a border: the thread must go on for the others
             out_of_memory = is_out_of_memory(error)
             if out_of_memory or len(rows) == 1:
-                self._failed(rows[-1:], error)
-        if out_of_memory and len(rows) > 1:
-            self._decode_group(rows[:-1], count)
-        elif not out_of_memory and len(rows) > 1:
-            for row in rows:
-                self._decode_group([row], count)
+                self._failed(self.rows[-1:] if out_of_memory else rows, error)
+        for row in rows:
+            if not row.channel.ended:
+                row.undue()
+                row.decode_alone = not out_of_memory
+                row.priming = self._restored(row)
+
+    def _restored(self, row: Row) -> Iterator[None]:
+        """Bring a row's decoder back to where it was before a decode that failed half-way."""
+        self.slots.reset_sound(row.slot)
+        yield from self._primed(row) or ()
+        for codes in row.decoded_frames():
+            yield
+            self.slots.decode([row.slot], codes[None])
 
     def _decode(self, rows: Sequence[Row], count: int) -> None:
         codes = torch.stack([row.next_frames(count) for row in rows])  # [m, K, T]
@@ -328,6 +427,7 @@ class Loop:
             self._guarded(row, self._hand_over, wave, count)
 
     def _hand_over(self, row: Row, wave: Wave, count: int) -> None:
+        row.decode_alone = False
         row.keep(wave, count)
         if not row.finish_reason:
             self._judge(row, row.guard.sound(wave, row.text_exhausted))
@@ -365,8 +465,8 @@ class Loop:
             row.channel.fail(as_stream_error(error))
 
     def _step_failed(self, moving: list[Row], error: Exception) -> None:
-        """Out of memory: drop the newest row, the others make the same step again next turn."""
-        self._failed(moving[-1:] if is_out_of_memory(error) else moving, error)
+        """Out of memory: drop the newest row, which may be reading; the others repeat the step."""
+        self._failed(self.rows[-1:] if is_out_of_memory(error) else moving, error)
 
     def _free_memory(self) -> None:
         with self.changed:
@@ -375,6 +475,18 @@ class Loop:
         self.primer.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def groups_of(rows: list[Row], most: int) -> Iterator[list[Row]]:
+    """Rows in groups of 1, 2, 4, 8 and so on, the largest first and none above `most`.
+
+    A CPU compiles the decoder for every size of a group, which takes as long as many a chunk, and
+    keeps the last few only.
+    """
+    while rows:
+        size = 1 << max(1, min(len(rows), most)).bit_length() - 1
+        yield rows[:size]
+        rows = rows[size:]
 
 
 def is_out_of_memory(error: Exception) -> bool:

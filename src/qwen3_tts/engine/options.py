@@ -30,6 +30,7 @@ class EngineOptions:
     guard: str = "retry"  # what to do with speech that runs away; see `SpeechRequest`
     voice_cache_bytes: int = 256 * 2**20  # decoder states of in-context references
     text_timeout_s: float = 30.0  # patience with a text stream that is not fed
+    warm_up: bool = True  # do what is slow at first use while there is nothing else to do
     stall_s: float = 60.0  # after this long without a sign of life the engine counts as dead
 
     def __post_init__(self) -> None:

@@ -138,7 +138,8 @@ class Planner:
             max_frames=max_frames,
             sample_rate=self.sample_rate,
             policy=request.guard or self.options.guard,
-            fixed=request.seed is not None or request.max_frames is not None,
+            limited=request.max_frames is not None,
+            fixed=request.seed is not None,
         )
         bounded = text.ended and guard.policy != "off"
         frames = min(max_frames, guard.budget) if bounded else max_frames

@@ -1,5 +1,6 @@
 """One request under way: what its slot has read, been fed, made and sent. Host side only."""
 
+import math
 import secrets
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from qwen3_tts.engine.chunks import ChunkPlanner
 from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.guard import Guard
 from qwen3_tts.engine.plan import Job
+from qwen3_tts.engine.priming import PIECE
 from qwen3_tts.engine.stream import Channel, Outcome
 from qwen3_tts.prompt.layout import Frame
 from qwen3_tts.types import AudioChunk, Codes, Timing, Wave
@@ -62,6 +64,7 @@ class Row:
         self.clock = Clock(time.perf_counter())
         self.seed, self.retries, self.slot = job.seed, 0, -1
         self.samples = self.chunk_index = 0
+        self.decode_alone = False  # a decode together with others failed, and nobody knows whose
         self.starved_at = 0.0  # since when it waits for text; 0 while it does not
         self.begin()
 
@@ -113,12 +116,25 @@ class Row:
         """Frames made and not yet decoded."""
         return len(self.frames) - self.decoded
 
+    @property
+    def speaks(self) -> bool:
+        """Whether somebody listens to it right now, and would hear a delay."""
+        return self.planner is not None and self.can_step
+
+    def spare_s(self, now_s: float) -> float:
+        """Seconds of sound that its listener has left; no end of them where nobody listens."""
+        return math.inf if self.planner is None else self.planner.buffer_s(now_s)
+
     def due(self) -> int:
-        """Frames to decode now."""
+        """Frames to decode now. What is not decoded after all is given back by `undue`."""
         ended = bool(self.finish_reason)
         if self.planner is not None:
             return self.planner.take(self.pending, time.perf_counter(), ended)
         return min(self.pending, WHOLE_PIECE) if ended or self.pending >= WHOLE_PIECE else 0
+
+    def undue(self) -> None:
+        if self.planner is not None:
+            self.planner.give_back()
 
     # what happens to it
 
@@ -164,6 +180,12 @@ class Row:
     def next_frames(self, count: int) -> Tensor:
         """The next frames to decode, [K, T]."""
         return torch.stack(self.frames[self.decoded : self.decoded + count], dim=1)
+
+    def decoded_frames(self) -> list[Tensor]:
+        """The frames decoded so far, in pieces [K, T] of a bounded size."""
+        ends = [*range(PIECE, self.decoded, PIECE), self.decoded] if self.decoded else []
+        starts = range(0, self.decoded, PIECE)
+        return [torch.stack(self.frames[a:b], dim=1) for a, b in zip(starts, ends, strict=True)]
 
     def keep(self, wave: Wave, count: int) -> None:
         """The sound of the next frames: it leaves at once where somebody listens."""

@@ -18,6 +18,7 @@ from qwen3_tts.config import TalkerConfig
 from qwen3_tts.engine.options import DrawOptions, SamplingOptions
 
 MIN_FRAMES = 2  # the official `min_new_tokens`
+GROUP = 8  # columns that are searched as one at first; fastest of 4, 8 and 16 on a CPU
 
 
 @dataclass
@@ -30,6 +31,8 @@ class HeadOptions:
     greedy: Tensor
     widest_k: int = 1  # the largest top_k of any row, V where a row keeps everything
     use_top_p: bool = False
+    any_greedy: bool = True
+    any_drawn: bool = True
 
     @staticmethod
     def new(rows: int, vocab_size: int, device: torch.device) -> "HeadOptions":
@@ -50,6 +53,8 @@ class HeadOptions:
         """Note what the rows in use need at most."""
         self.widest_k = max((min(r.top_k or vocab_size, vocab_size) for r in rows), default=1)
         self.use_top_p = any(row.top_p < 1 for row in rows)
+        self.any_greedy = any(row.greedy for row in rows)
+        self.any_drawn = not all(row.greedy for row in rows)
 
     def head(self, rows: int) -> "HeadOptions":
         """The first rows, as views."""
@@ -60,6 +65,8 @@ class HeadOptions:
             self.greedy[:rows],
             self.widest_k,
             self.use_top_p,
+            self.any_greedy,
+            self.any_drawn,
         )
 
 
@@ -125,16 +132,33 @@ def talker_scores(
 
 def draw(scores: Tensor, options: HeadOptions, noise: Tensor) -> Tensor:
     """One code per row, [B]. scores and exponential noise [B, V]."""
-    best = scores.argmax(dim=-1)
-    scores = scores / options.temperature[:, None]
-    leaders = scores.topk(options.widest_k, dim=-1).values
+    if not options.any_drawn:
+        return scores.argmax(dim=-1)
+    kept = scores / options.temperature[:, None]
     index = options.top_k.clamp(max=options.widest_k)[:, None] - 1  # free rows keep old options
-    threshold = leaders.gather(1, index)
-    scores = scores.masked_fill(scores < threshold, -torch.inf)  # ties with the k-th stay
+    threshold = leaders(kept, options.widest_k).gather(1, index)
+    kept = torch.where(kept < threshold, -torch.inf, kept)  # ties with the k-th stay
     if options.use_top_p:
-        scores = keep_top_p(scores, options.tail)
-    drawn = (scores.softmax(dim=-1) / noise).argmax(dim=-1)
-    return torch.where(options.greedy, best, drawn)
+        kept = keep_top_p(kept, options.tail)
+    drawn = (kept.softmax(dim=-1) / noise).argmax(dim=-1)
+    return (
+        torch.where(options.greedy, scores.argmax(dim=-1), drawn) if options.any_greedy else drawn
+    )
+
+
+def leaders(scores: Tensor, count: int) -> Tensor:
+    """The highest scores of each row, [B, count], best first.
+
+    Two short searches instead of a long one: first for the `count` groups with the highest best. A
+    score in any other group has those bests above it or level with it, so it is not missed.
+    """
+    B, V = scores.shape
+    if V % GROUP or count * GROUP > V // 2:
+        return scores.topk(count, dim=-1).values
+    groups = scores.view(B, GROUP, V // GROUP)
+    chosen = groups.amax(dim=1).topk(count, dim=-1, sorted=False).indices  # [B, count]
+    found = groups.gather(2, chosen[:, None].expand(B, GROUP, count))
+    return found.flatten(1).topk(count, dim=-1).values
 
 
 def keep_top_p(scores: Tensor, tail: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ class Slots:
         state.options.set(slot, sampling)
         self.noise.start(slot, sampling, seed)
         self.positions[slot] = 0
-        self.decoding.clear(torch.tensor([slot], device=self.weight.device))
+        self.reset_sound(slot)
 
     def read(
         self,
@@ -124,12 +124,24 @@ class Slots:
         return codes
 
     def decode(self, slots: Sequence[int], codes: Tensor) -> list[Wave]:
-        """Decode the next frames of some rows together. codes [m, K, T] -> m waves [T * 1920]."""
-        index = torch.tensor(slots, device=self.weight.device)
-        part = self.decoding.rows(index)
-        waves = self.decoder(codes, part)
-        self.decoding.put(index, part)
+        """Decode the next frames of some rows together. codes [m, K, T] -> m waves [T * 1920].
+
+        `slots` rise; neighbours are decoded where they lie, others are copied out and back. A
+        decode that raises leaves these rows where nobody knows: `reset_sound` before the next.
+        """
+        first, end = slots[0], slots[-1] + 1
+        if end - first == len(slots):
+            waves = self.decoder(codes, self.decoding.span(first, end))
+        else:
+            index = torch.tensor(slots, device=self.weight.device)
+            part = self.decoding.rows(index)
+            waves = self.decoder(codes, part)
+            self.decoding.put(index, part)
         return list(waves.cpu().numpy())
+
+    def reset_sound(self, slot: int) -> None:
+        """Put a row's decoder at the start of a stream."""
+        self.decoding.clear(torch.tensor([slot], device=self.weight.device))
 
     def free(self, slot: int) -> None:
         """The row's request has ended."""

@@ -163,6 +163,25 @@ def test_rows_out_of_step_are_each_row_alone(decoder: CodecDecoder) -> None:
     torch.testing.assert_close(torch.cat(first_stream), alone, **CLOSE32)
 
 
+def test_rows_in_place_are_rows_copied_out_and_back(decoder: CodecDecoder) -> None:
+    """Neighbours decoded as views move on just as copies do, and no other row changes."""
+    whole, copied = decoder.new_state(4), decoder.new_state(4)
+    for state in (whole, copied):
+        decoder(frames(3, rows=4), state)
+    codes, index = frames(2, rows=2, seed=4), torch.tensor([1, 2])
+    part = copied.rows(index)
+    expected = decoder(codes, part)
+    copied.put(index, part)
+    assert torch.equal(decoder(codes, whole.span(1, 3)), expected)
+    assert whole.pos.tolist() == [3, 5, 5, 3]
+    for one, other in zip(
+        (*whole.tails, whole.keys, whole.values),
+        (*copied.tails, copied.keys, copied.values),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+
+
 def test_a_kept_row_is_a_copy(decoder: CodecDecoder) -> None:
     """A primed voice serves any number of streams: decoding from a copy leaves it as it was."""
     state = decoder.new_state(2)

@@ -138,11 +138,15 @@ class CodecDecoder(nn.Module):
 
     def forward(self, codes: Tensor, state: DecoderState) -> Tensor:
         """Decode the next frames of every row. codes [B, K, T] -> wave [B, T * 1920]."""
-        x = self.pre_conv(self.codebooks.decode(codes), state)
+        return self.from_latent(self.codebooks.decode(codes), state).clamp(-1, 1)
+
+    def from_latent(self, latent: Tensor, state: DecoderState) -> Tensor:
+        """What follows the codebooks: latent [B, C, T] -> wave [B, T * 1920], not yet clamped."""
+        x = self.pre_conv(latent, state)
         x = self.transformer(x.transpose(1, 2), state).transpose(1, 2)
         for stage in self.latent_stages:
             x = stage(x, state)
         x = self.wave_in(x, state)
         for stage in self.wave_stages:
             x = stage(x, state)
-        return self.wave_out(self.wave_act(x), state).clamp(-1, 1).squeeze(1)
+        return self.wave_out(self.wave_act(x), state).squeeze(1)

@@ -24,6 +24,12 @@ class DecoderState:
         tails = [tail[index] for tail in self.tails]
         return DecoderState(tails, self.keys[:, index], self.values[:, index], self.pos[index])
 
+    def span(self, start: int, end: int) -> "DecoderState":
+        """Rows start..end as views: decoding them moves these rows on, without a copy."""
+        tails = [tail[start:end] for tail in self.tails]
+        keys, values = self.keys[:, start:end], self.values[:, start:end]
+        return DecoderState(tails, keys, values, self.pos[start:end])
+
     def put(self, index: Tensor, part: "DecoderState") -> None:
         """Write rows back, the inverse of `rows`."""
         for tail, new in zip(self.tails, part.tails, strict=True):
