@@ -29,7 +29,11 @@ RULES: dict[str, tuple[str, str]] = {
     "weights": ("errors config model", "torch safetensors numpy huggingface_hub rich"),
     "engine": ("errors config types audio model prompt", "torch numpy"),
     "backends": ("errors config types audio prompt engine weights", "torch numpy safetensors"),
-    "cli": ("errors types audio backends version", "numpy rich"),
+    "train": (
+        "errors config audio model prompt weights",
+        "torch numpy tokenizers rich matplotlib wordfreq",
+    ),
+    "cli": ("errors types audio backends train version", "numpy rich"),
 }
 TOP = {"__init__", "__main__", "compat"}  # above every layer
 FACE_USERS = {"cli", *TOP}  # may `import qwen3_tts` itself
@@ -38,7 +42,8 @@ OPTIONAL = {
     "soundfile": {"audio/files.py"},
     "soxr": {"audio/files.py"},
     "huggingface_hub": {"weights/transfer.py"},
-    "rich": {"weights/transfer.py", "cli/messages.py"},
+    "rich": {"weights/transfer.py", "cli/messages.py", "train/journal.py"},
+    "wordfreq": {"train/recipe/sentences.py"},
 }
 LOADERS = {"import_module", "_optional"}  # functions that import the package they are told
 NEEDED = {"torch", "numpy", "safetensors", "tokenizers"}

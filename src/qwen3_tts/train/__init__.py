@@ -1,0 +1,1 @@
+"""Training of codec, talker and code predictor, and the data they learn from."""

@@ -1,0 +1,1 @@
+"""The offline data recipe: texts, synthetic voices, audio, codes."""
