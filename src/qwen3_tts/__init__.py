@@ -1,8 +1,8 @@
 """Qwen3-TTS speech synthesis.
 
 import qwen3_tts
-tts = qwen3_tts.load("Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice")   # or a folder
-tts.synthesize("Hello.", voice="ryan", seed=1).save("hello.wav")
+tts = qwen3_tts.load("nano")   # or a folder, or "Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice"
+tts.synthesize("Hello.", seed=1).save("hello.wav")
 """
 
 from pathlib import Path
@@ -42,7 +42,7 @@ def load(
     offline: bool = False,
     progress: bool = False,
 ) -> "Qwen3Synthesizer":
-    """Load a checkpoint: a folder in the official layout, or a hub id.
+    """Load a checkpoint: `nano`, which ships inside, a folder in the official layout, or a hub id.
 
     `device` is auto, cpu, cuda, cuda:N or mps; `dtype` auto, float32 or bfloat16 (auto: bfloat16
     on GPUs that have it, else float32). `revision` pins every file of a hub id; `offline` uses

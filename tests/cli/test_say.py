@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import qwen3_tts
 from qwen3_tts.audio.files import read_audio, write_audio
 from qwen3_tts.cli.main import main
 from qwen3_tts.types import Sampling, Voice
@@ -277,11 +278,13 @@ def test_contradictions_are_code_2(
     assert not fake.requests
 
 
-def test_no_model_is_code_2_and_says_how_to_name_one(cli: Run) -> None:
-    ran = cli("say", "hello")
-    assert ran.code == 2
-    assert ran.err.startswith("qwen3-tts: no model: pass --model FOLDER or --model HUB_ID")
-    assert "QWEN3_TTS_MODEL" in ran.err
+def test_without_a_model_the_one_in_the_package_speaks(cli: Run, tmp_path: Path) -> None:
+    ran = cli("say", "Good morning.", "-o", "a.wav", "--seed", "1")
+    assert ran.code == 0, ran.err
+    wave, rate = read_audio(tmp_path / "a.wav")
+    ours = qwen3_tts.load("nano").synthesize("Good morning.", seed=1)
+    assert rate == ours.sample_rate
+    np.testing.assert_allclose(wave, ours.wave, atol=1 / 32768)  # the file holds 16-bit samples
 
 
 BAD_INPUTS = [

@@ -58,8 +58,10 @@ def test_json(cli: Run, small) -> None:
     }
 
 
-def test_no_model(cli: Run) -> None:
-    assert cli("voices").code == 2
+def test_without_a_model_those_in_the_package_are_shown(cli: Run) -> None:
+    ran = cli("voices", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert list(json.loads(ran.out)["voices"]) == ["awb", "rms", "slt"]
 
 
 def test_the_model_of_the_environment(cli: Run, small, monkeypatch: pytest.MonkeyPatch) -> None:

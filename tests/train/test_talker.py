@@ -11,7 +11,7 @@ import torch
 
 import qwen3_tts
 from qwen3_tts import Sampling
-from qwen3_tts.errors import ModelNotFound
+from qwen3_tts.errors import ModelNotFound, UnsupportedRequest
 from qwen3_tts.train.options import TalkerOptions
 from qwen3_tts.train.talker import main, parser, train
 from tests.train.fake_corpus import write_corpus
@@ -35,6 +35,24 @@ def test_the_same_seed_gives_the_same_run(
         train(corpus, tmp_path / name, replace(tiny, seed=seed))
     assert lines(tmp_path / "a") == lines(tmp_path / "b")
     assert lines(tmp_path / "a") != lines(tmp_path / "c")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_learns_what_a_cpu_learns(corpus: Path, tiny: TalkerOptions, tmp_path: Path) -> None:
+    for device in ("cpu", "cuda"):
+        train(corpus, tmp_path / device, replace(tiny, device=device, dropout=0.0))
+    for one, other in zip(lines(tmp_path / "cpu"), lines(tmp_path / "cuda"), strict=True):
+        if "total" in one:  # float32 sums in another order, grown over six steps
+            assert one["total"] == pytest.approx(other["total"], abs=2e-3)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_named(
+    corpus: Path, tiny: TalkerOptions, tmp_path: Path
+) -> None:
+    with pytest.raises(UnsupportedRequest, match="'cuda' is not available"):
+        train(corpus, tmp_path, replace(tiny, device="cuda"))
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(

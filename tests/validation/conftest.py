@@ -1,14 +1,8 @@
-"""The scripts of validation/ are modules here; speech of a teacher, where it is installed."""
+"""Speech of a teacher, where it is installed."""
 
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "validation"))
-
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from listening import teacher  # noqa: E402
+import numpy as np
+import pytest
+from listening import teacher
 
 TEXTS = ("Nobody knew why.", "We must find a better way.")  # no other list has them
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
+import qwen3_tts
 from qwen3_tts.errors import (
     HubAccess,
     HubOffline,
@@ -69,6 +70,20 @@ def test_a_path_that_is_no_folder_is_named_and_no_hub_is_asked(model, hub, cache
         fetch(model, cache_dir=cache, endpoint=hub.url)
     assert str(model) in str(caught.value)
     assert hub.requests == []
+
+
+def test_nano_is_the_folder_inside_the_package_and_no_hub_is_asked(hub, cache, tmp_path):
+    folder = fetch("nano", cache_dir=cache, endpoint=hub.url)
+    assert folder == Path(qwen3_tts.__file__).parent / "nano"
+    assert fetch_codec("nano", endpoint=hub.url) == folder / "speech_tokenizer"
+    assert hub.requests == []
+
+
+def test_a_folder_of_ones_own_called_nano_is_found_by_its_path(tmp_path, monkeypatch):
+    (tmp_path / "nano").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert fetch(Path("nano")) == Path("nano")
+    assert fetch("./nano") == Path("./nano")
 
 
 def test_a_hub_id_without_the_hub_library_says_what_to_install(monkeypatch):

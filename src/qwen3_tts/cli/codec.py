@@ -77,7 +77,6 @@ def run_decode(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    opening.model_of(args)
     streams.check_target(args.output)
     if args.json and args.output == STREAM:
         raise UsageError("stdout can take one thing only: -o - or --json")

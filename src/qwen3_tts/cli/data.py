@@ -20,7 +20,7 @@ SHARES = {"rms": 0.6, "slt": 0.25, "awb": 0.15}
 
 EPILOG = """\
 examples:
-  qwen3-tts data make corpus --count 12000
+  qwen3-tts data make corpus
   qwen3-tts data encode corpus
   qwen3-tts data encode --jsonl train_raw.jsonl --model Qwen/Qwen3-TTS-Tokenizer-12Hz -o mine
 
@@ -54,9 +54,9 @@ def _add_make(steps: Commands) -> None:
     make.add_argument(
         "--count",
         type=positive_int,
-        default=12_000,
+        default=28_000,
         metavar="N",
-        help="sentences to train on (default: 12000, some eight hours); 120 more are held out",
+        help="sentences to train on (default: 28000, some twenty hours); 120 more are held out",
     )
     shares = ", ".join(f"{name}={share}" for name, share in SHARES.items())
     make.add_argument(

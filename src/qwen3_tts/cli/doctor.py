@@ -30,7 +30,7 @@ def add_parser(commands: Commands) -> None:
         metavar="MODEL",
         type=file_name,
         default=opening.default_model(),
-        help=f"also: is it here, does it fit (default: ${opening.MODEL_VARIABLE})",
+        help=f"also: is it here, does it fit (default: ${opening.MODEL_VARIABLE}, else nano)",
     )
     opening.add_device_options(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import qwen3_tts
-from qwen3_tts.cli.messages import UsageError, working
+from qwen3_tts.cli.messages import working
 from qwen3_tts.cli.streams import file_name
 from qwen3_tts.errors import UnsupportedRequest
 from qwen3_tts.types import Codes, SpeechRequest, Voice, Wave
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qwen3_tts.backends.base import Synthesizer
 
 MODEL_VARIABLE = "QWEN3_TTS_MODEL"
+BUNDLED = "nano"  # ships with the package, so that every command works at once
 Commands = Any  # argparse has no public name for what `add_subparsers` returns
 
 
@@ -39,14 +40,15 @@ def add_model_options(parser: argparse.ArgumentParser, codec: bool = False) -> N
         metavar="MODEL",
         type=file_name,
         default=default_model(),
-        help=f"{what}: a folder, or a hub id (default: ${MODEL_VARIABLE})",
+        help=f"{what}: a folder, a hub id, or {BUNDLED}, which ships with the package "
+        f"(default: ${MODEL_VARIABLE}, else {BUNDLED})",
     )
     group.add_argument("--revision", help="branch, tag or commit of a hub id (default: main)")
     group.add_argument("--offline", action="store_true", help="use only files that are cached")
 
 
-def default_model() -> str | None:
-    return os.environ.get(MODEL_VARIABLE) or None
+def default_model() -> str:
+    return os.environ.get(MODEL_VARIABLE) or BUNDLED
 
 
 def add_device_options(parser: argparse.ArgumentParser, dtype: bool = True) -> None:
@@ -70,16 +72,6 @@ def device_name(text: str) -> str:
     return text
 
 
-def model_of(args: argparse.Namespace) -> str:
-    """The model asked for. Raises `UsageError` that says how to ask."""
-    if args.model is None:
-        raise UsageError(
-            "no model: pass --model FOLDER or --model HUB_ID "
-            f"(such as Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice), or set {MODEL_VARIABLE}"
-        )
-    return str(args.model)
-
-
 def open_synthesizer(
     args: argparse.Namespace, request: SpeechRequest, clone: bool
 ) -> "Synthesizer":
@@ -91,7 +83,7 @@ def open_synthesizer(
     # --version, --help and wrong arguments should answer at once. The other commands do the same.
     from qwen3_tts.backends.describe import check_request, describe, locate
 
-    model, show = model_of(args), not args.quiet
+    model, show = str(args.model), not args.quiet
     folder = locate(model, revision=args.revision, offline=args.offline, progress=show)
     if describe(folder).kind == "base" and not (clone or isinstance(request.voice, Voice)):
         raise UnsupportedRequest(
@@ -110,7 +102,7 @@ def open_synthesizer(
 def open_codec(args: argparse.Namespace) -> Codec:
     """Load the codec that is asked for."""
     return qwen3_tts.load_codec(
-        model_of(args),
+        str(args.model),
         device=args.device,
         revision=args.revision,
         offline=args.offline,

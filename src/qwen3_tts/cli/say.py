@@ -178,7 +178,6 @@ def _check_usage(args: argparse.Namespace) -> None:
         raise UsageError("stdout can take one thing only: -o -, --save-codes - or --json")
     if STREAM in (args.voice_file, args.save_voice):
         raise UsageError("a voice file cannot be a stream; give a file name")
-    opening.model_of(args)
 
 
 def _text_source(args: argparse.Namespace) -> str | None:

@@ -37,7 +37,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    model = opening.model_of(args)
+    model = str(args.model)
     from qwen3_tts.backends.describe import describe, locate
 
     folder = locate(model, revision=args.revision, offline=args.offline, progress=not args.quiet)

@@ -23,7 +23,11 @@ class Neighbours:
 
     near: Tensor  # [K, V, N], the nearest entries, itself first
     mass: Tensor  # [K, V, N], their shares, summing to one
-    replacements: Tensor  # [K, V, DRAWS], entries drawn from a wider circle
+    replacements: Tensor  # [K, V, DRAWS], entries drawn from a wider circle; used on the CPU
+
+    def to(self, device: torch.device) -> "Neighbours":
+        """The tables of the loss on a device."""
+        return Neighbours(self.near.to(device), self.mass.to(device), self.replacements)
 
 
 def codebook_entries(codec: SpeechCodec) -> list[Tensor]:

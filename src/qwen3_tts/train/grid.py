@@ -7,7 +7,7 @@ frame to predict.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -65,6 +65,9 @@ class Batch:
     has_frame: Tensor  # [F], index into `query` of those that predict a frame
     frames: Tensor  # [F, K], those frames
     attend: Tensor  # [Q, 2], first and last position of the row whose text is being spoken
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
     @property
     def positions(self) -> int:

@@ -92,7 +92,7 @@ def losses(
     talker = mixed.mean()
 
     count = max(1, round(weights.predictor_share * len(has_frame)))
-    chosen = torch.randperm(len(has_frame), generator=generator)[:count]
+    chosen = torch.randperm(len(has_frame), generator=generator)[:count].to(has_frame.device)
     frames = batch.frames[chosen]
     others = predictor_logits(model, hidden[has_frame[chosen]], frames)
     each, each_mixed, others_hits = [], [], []
@@ -102,7 +102,7 @@ def losses(
         each.append(plain.mean())
         each_mixed.append(soft.mean())
         others_hits.append((scores.detach().argmax(-1) == codes_).float().mean())
-    scale = weights.late_group ** torch.arange(len(each))
+    scale = weights.late_group ** torch.arange(len(each), device=hidden.device)
     predictor = (torch.stack(each_mixed) * scale).sum() / scale.sum()
 
     attended, has_text = guide.mass(batch)
@@ -141,8 +141,8 @@ def predictor_logits(model: SpeechModel, hidden: Tensor, frames: Tensor) -> list
 
 def _with_end(near: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
     """Tables [V, N] with one more row, for end of speech."""
-    end = torch.full((1, near.shape[1]), len(near))
-    alone = torch.zeros(1, mass.shape[1])
+    end = near.new_full((1, near.shape[1]), len(near))
+    alone = mass.new_zeros(1, mass.shape[1])
     alone[0, 0] = 1
     return torch.cat([near, end]), torch.cat([mass, alone])
 

@@ -57,10 +57,11 @@ class TalkerOptions:
     eval_every: int = _option(250, "steps between held-out losses")
     eval_items: int = _option(96, "held-out utterances")
     save_minutes: float = _option(4.0, "minutes between checkpoints")
-    temperature: float = _option(0.7, "written into generation_config.json, for both stages")
+    temperature: float = _option(0.3, "written into generation_config.json, for both stages")
     top_k: int = _option(20, "likewise")
-    repetition_penalty: float = _option(1.05, "likewise")
+    repetition_penalty: float = _option(1.0, "likewise")
     threads: int = _option(1, "threads")
+    device: str = _option("cpu", "where the model is: cpu or cuda; batches are made on the CPU")
 
     def model_sizes(self) -> dict[str, Any]:
         """The options that `nano_config` takes."""

@@ -10,10 +10,14 @@ from torch.overrides import TorchFunctionMode
 
 
 @contextmanager
-def mixed_precision(dtype: torch.dtype) -> Iterator[None]:
-    """Matrix products on the CPU in `dtype`; attention and all other arithmetic in float32."""
+def mixed_precision(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
+    """Matrix products in `dtype`, on CPUs all other arithmetic in float32, attention too."""
     if dtype == torch.float32:
         yield
+        return
+    if device.type != "cpu":
+        with torch.autocast(device.type, dtype):
+            yield
         return
     with torch.autocast("cpu", dtype), _FloatAttention():
         yield

@@ -40,5 +40,5 @@ def export(out: Path, model: SpeechModel, parts: Parts, options: TalkerOptions) 
         subtalker_temperature=options.temperature,
         subtalker_top_k=options.top_k,
     )
-    small = deepcopy(model).half()
+    small = deepcopy(model).half().cpu()
     save_checkpoint(out, small, parts.codec, generation, text_files=parts.tokenizer_folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from qwen3_tts.errors import UnsupportedRequest
 from qwen3_tts.train.journal import Journal
 from qwen3_tts.train.options import TalkerOptions
 from qwen3_tts.train.setup import set_up
@@ -40,6 +41,10 @@ def train(
     show: bool = False,
 ) -> Trainer:
     """Train on a corpus folder, into a checkpoint folder; returns the trainer when it is done."""
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        raise UnsupportedRequest(
+            f"device {options.device!r} is not available here; `cpu` always is"
+        )
     torch.set_num_threads(options.threads)
     out.mkdir(parents=True, exist_ok=True)
     parts = set_up(data, out, options)

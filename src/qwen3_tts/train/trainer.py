@@ -38,7 +38,9 @@ class Trainer:
         speaker_weights: Mapping[str, float] | None = None,
     ):
         self.parts, self.options, self.out, self.journal = parts, options, out, journal
-        self.model = parts.model.train()
+        self.device = torch.device(options.device)
+        self.model = parts.model.to(self.device).train()
+        self.neighbours = parts.neighbours.to(self.device)
         self.average = deepcopy(self.model).requires_grad_(False)
         self.guide = GuidedHead(self.model, options.guide_layer, options.guide_head)
         self.average_guide = GuidedHead(self.average, options.guide_layer, options.guide_head)
@@ -123,8 +125,9 @@ class Trainer:
         self, model: SpeechModel, guide: GuidedHead, batch: Batch, codes: Tensor, weights: Weights
     ) -> Losses:
         generator = self.generator if model is self.model else torch.Generator().manual_seed(0)
-        with mixed_precision(self.dtype):
-            return losses(model, batch, codes, self.parts.neighbours, weights, guide, generator)
+        batch, codes = batch.to(self.device), codes.to(self.device)
+        with mixed_precision(self.dtype, self.device):
+            return losses(model, batch, codes, self.neighbours, weights, guide, generator)
 
     def _update_average(self) -> None:
         keep = min(self.options.ema, (1 + self.step) / (10 + self.step))

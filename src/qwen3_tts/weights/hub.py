@@ -1,6 +1,7 @@
-"""A local folder, or a hub id -> a local folder with the checked files of a checkpoint.
+"""A local folder, a hub id or `nano` -> a local folder with the checked files of a checkpoint.
 
-Only the files that a checkpoint is made of are fetched, all at one commit, into the cache that
+`nano` is the checkpoint that ships inside the package; a folder of that name is `./nano`. Of a hub
+id only the files that a checkpoint is made of are fetched, all at one commit, into the cache that
 `huggingface_hub` shares between programs. A file that any repository of that cache already has,
 such as the codec of all official checkpoints, is linked instead of fetched.
 """
@@ -19,6 +20,9 @@ from qwen3_tts.weights.store import Store
 from qwen3_tts.weights.transfer import COMMIT, Hub, Listing, Progress
 
 logger = logging.getLogger(__name__)
+
+BUNDLED = "nano"
+_BUNDLED_FOLDER = Path(__file__).parent.parent / BUNDLED
 
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 _REVISION = re.compile(r"(?!.*\.\.)\w[\w./-]*", re.ASCII)
@@ -99,14 +103,16 @@ def fetch_codec(
 
 def local_folder(model: str | Path) -> Path | None:
     """The folder that `model` names, or None if it is a hub id."""
+    if model == BUNDLED:
+        return _BUNDLED_FOLDER
     text = str(model)
     folder = os.path.expanduser(text)  # not Path's, which fails on an unknown user
     if text and os.path.isdir(folder):
         return Path(folder)
     if isinstance(model, Path) or text.startswith((".", "~")) or not _HUB_ID.fullmatch(text):
         raise ModelNotFound(
-            f"no folder `{model}`; give a folder that exists, or a hub id such as "
-            "Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice"
+            f"no folder `{model}`; give a folder that exists, a hub id such as "
+            f"Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice, or `{BUNDLED}`, which ships with the package"
         )
     return None
 
