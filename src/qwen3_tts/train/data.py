@@ -92,7 +92,9 @@ def prepare(utterance: Utterance, tokenizer: TextTokenizer, unit_bytes: dict[int
     """Ids of an utterance's text and the units that each frame speaks."""
     ids = tokenizer.target(utterance.text)
     if not utterance.words:  # nobody knows when each is said: the model finds out by itself
-        return Item(utterance, tuple(ids), np.tile(np.int16([1, 0]), (utterance.frames + 1, 1)))
+        return Item(
+            utterance, tuple(ids), np.tile(np.array([1, 0], np.int16), (utterance.frames + 1, 1))
+        )
     lengths = [unit_bytes[token] for token in ids]
     characters = unit_characters(utterance.text, lengths)
     duration_s = utterance.frames * FRAME_SAMPLES / 24_000
