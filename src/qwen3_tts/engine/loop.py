@@ -18,6 +18,7 @@ import torch
 
 from qwen3_tts.engine.chunks import FRAME_S, ChunkPlanner, Pace
 from qwen3_tts.engine.codec import Codec
+from qwen3_tts.engine.device import choose_threads, use_threads
 from qwen3_tts.engine.guard import Verdict
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Job
@@ -47,6 +48,8 @@ class Loop:
         self.codec, self.options = codec, options
         self.slots = Slots(model, codec.model.decoder, options.max_rows)
         self.eos = model.config.talker_config.codec_eos_token_id
+        width = model.config.talker_config.hidden_size
+        self.threads = choose_threads(options.threads, width)
         self.primer = Primer(codec, options.voice_cache_bytes)
         self.scheduler = Scheduler(
             options.max_rows, options.max_queue, max_positions=options.max_positions
@@ -146,6 +149,7 @@ class Loop:
     def _run(self) -> None:
         reason = "the engine was closed"
         try:
+            use_threads(self.threads)
             with torch.inference_mode():
                 while self._wait():
                     self._turn()

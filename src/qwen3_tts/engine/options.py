@@ -31,6 +31,9 @@ class EngineOptions:
     voice_cache_bytes: int = 256 * 2**20  # decoder states of in-context references
     text_timeout_s: float = 30.0  # patience with a text stream that is not fed
     warm_up: bool = True  # do what is slow at first use while there is nothing else to do
+    # CPU threads of the engine's own thread; None: as torch is set, but one for a model so narrow
+    # that sharing its matrices costs more than it saves
+    threads: int | None = None
     stall_s: float = 60.0  # after this long without a sign of life the engine counts as dead
 
     def __post_init__(self) -> None:
@@ -39,6 +42,8 @@ class EngineOptions:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InvalidRequest(f"{name} is {value!r}, allowed: 1 or more")
+        if self.threads is not None and (isinstance(self.threads, bool) or self.threads < 1):
+            raise InvalidRequest(f"threads is {self.threads!r}, allowed: None, or 1 or more")
         for name in ("max_queue", "voice_cache_bytes", "text_timeout_s", "stall_s"):
             if not getattr(self, name) >= 0:
                 raise InvalidRequest(f"{name} is {getattr(self, name)!r}, allowed: 0 or more")
