@@ -6,6 +6,7 @@ of them being a single token.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 MERGED_WORDS = ("assistant", "user")
@@ -37,17 +38,24 @@ def write_byte_tokenizer(folder: Path) -> dict[str, int]:
     A byte's token id is its value; then come the merged words letter by letter, then the special
     tokens. The checkpoint's text vocabulary needs `max(ids.values()) + 1` rows.
     """
-    vocab = {symbol: byte for byte, symbol in enumerate(byte_symbols())}
-    merges = []
-    for word in MERGED_WORDS:
-        for end in range(2, len(word) + 1):
-            merges.append(f"{word[: end - 1]} {word[end - 1]}")
-            vocab[word[:end]] = len(vocab)
-    special = {content: len(vocab) + i for i, content in enumerate(SPECIAL_TOKENS)}
+    ends = ((word, end) for word in MERGED_WORDS for end in range(2, len(word) + 1))
+    return write_text_files(folder, [(word[: end - 1], word[end - 1]) for word, end in ends])
 
+
+def write_text_files(folder: Path, merges: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Write the tokenizer that these merges of byte symbols make; returns the special tokens' ids.
+
+    A byte's id is its value, what is merged follows in order, then the special tokens.
+    """
+    merges = list(merges)
+    vocab = {symbol: byte for byte, symbol in enumerate(byte_symbols())}
+    for left, right in merges:
+        vocab.setdefault(left + right, len(vocab))
+    special = {content: len(vocab) + i for i, content in enumerate(SPECIAL_TOKENS)}
+    lines = ["#version: 0.2", *(f"{left} {right}" for left, right in merges), ""]
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "vocab.json", json.dumps(vocab, ensure_ascii=False))
-    _write(folder / "merges.txt", "\n".join(["#version: 0.2", *merges, ""]))
+    _write(folder / "merges.txt", "\n".join(lines))
     _write(folder / "tokenizer_config.json", json.dumps(_tokenizer_config(special), indent=2))
     return special
 

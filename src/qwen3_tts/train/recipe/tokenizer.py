@@ -14,7 +14,7 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
-from qwen3_tts.prompt.byte_vocab import MERGED_WORDS, SPECIAL_TOKENS, byte_symbols
+from qwen3_tts.prompt.byte_vocab import MERGED_WORDS, byte_symbols, write_text_files
 from qwen3_tts.prompt.tokenizer import SPLIT_PATTERN
 
 Merge = tuple[str, str]
@@ -32,16 +32,7 @@ def train_tokenizer(
     merges = _learn(texts, num_merges, longest)
     for word in MERGED_WORDS:
         merges += _join(word, merges)
-    vocab = {symbol: byte for byte, symbol in enumerate(byte_symbols())}
-    for left, right in merges:
-        vocab.setdefault(left + right, len(vocab))
-    special = {content: len(vocab) + i for i, content in enumerate(SPECIAL_TOKENS)}
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "vocab.json", json.dumps(vocab, ensure_ascii=False))
-    lines = ["#version: 0.2", *(f"{left} {right}" for left, right in merges), ""]
-    _write(folder / "merges.txt", "\n".join(lines))
-    _write(folder / "tokenizer_config.json", json.dumps(_tokenizer_config(special), indent=2))
-    return special
+    return write_text_files(folder, merges)
 
 
 def _learn(texts: Iterable[str], num_merges: int, longest: int) -> list[Merge]:
@@ -74,26 +65,3 @@ def _join(word: str, merges: list[Merge]) -> list[Merge]:
         at = next(i for i in range(len(parts)) if (parts[i], parts[i + 1]) == best)
         parts[at : at + 2] = ["".join(best)]
     return [("".join(parts[:i]), parts[i]) for i in range(1, len(parts))]
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _tokenizer_config(special: dict[str, int]) -> dict[str, object]:
-    flags = {"lstrip": False, "rstrip": False, "normalized": False, "single_word": False}
-    added = {str(i): {"content": text, **flags, "special": True} for text, i in special.items()}
-    return {
-        "tokenizer_class": "Qwen2Tokenizer",
-        "processor_class": "Qwen3TTSProcessor",
-        "add_prefix_space": False,
-        "added_tokens_decoder": added,
-        "bos_token": None,
-        "eos_token": "<|im_end|>",
-        "pad_token": "<|endoftext|>",
-        "unk_token": None,
-        "errors": "replace",
-        "split_special_tokens": False,
-        "clean_up_tokenization_spaces": False,
-        "model_max_length": 131072,
-    }
