@@ -181,14 +181,12 @@ class Loop:
         return True
 
     def _movable(self) -> bool:
-        return (
-            self.scheduler.startable
-            or any(
-                row.unread or row.can_step or row.finish_reason or row.priming or row.channel.ended
-                for row in self.rows
-            )
-            or self.frames_left <= 0
-        )  # some may be due still
+        if self.scheduler.startable or self.frames_left <= 0:  # then more may be due for decoding
+            return True
+        return any(
+            row.unread or row.can_step or row.finish_reason or row.priming or row.channel.ended
+            for row in self.rows
+        )
 
     def _turn(self) -> None:
         self._run_calls()

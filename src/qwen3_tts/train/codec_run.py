@@ -5,11 +5,10 @@ whatever the machine. Told its steps instead, it is repeatable to the bit. It ke
 its log and goes on from there when called again, also with another limit.
 """
 
-import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from qwen3_tts.train.codec import (
 )
 from qwen3_tts.train.recipe.corpus import FRAME, read_audio, read_utterances
 from qwen3_tts.train.snake import train_snakes
+from qwen3_tts.train.state import write_whole
 from qwen3_tts.weights.save import save_codec
 
 HALVES = ("decoder", "encoder")
@@ -167,8 +167,8 @@ def _train(half: nn.Module, step_losses: Step, options: CodecOptions, stem: Path
             "spent": spent_s,
             "step": step,
         }
-        _replace(state, kept)
-        _replace(stem.with_suffix(".pt"), average.state_dict())
+        write_whole(state, kept)
+        write_whole(stem.with_suffix(".pt"), average.state_dict())
 
     recent: dict[str, float] = {}
     saved_s = spent_s
@@ -205,30 +205,3 @@ def _follow(average: nn.Module, module: nn.Module, step: int) -> None:
     keep = min(AVERAGE, (1 + step) / (10 + step))
     for mine, its in zip(average.parameters(), module.parameters(), strict=True):
         mine.lerp_(its, 1 - keep)
-
-
-def _replace(path: Path, content: object) -> None:
-    """Write a file whole or not at all."""
-    torch.save(content, path.with_suffix(".new"))
-    path.with_suffix(".new").replace(path)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("half", choices=HALVES)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, required=True)
-    parser.add_argument("--rows", type=int, default=8)
-    parser.add_argument("--frames", type=int, default=12)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args(argv)
-    options = CodecOptions(
-        given.minutes, given.rows, given.frames, peak_rate=given.rate, threads=given.threads
-    )
-    train_half(given.data, given.out, given.half, options)
-
-
-if __name__ == "__main__":
-    main()

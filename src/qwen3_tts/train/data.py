@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from qwen3_tts.errors import InvalidConfig, ModelNotFound
 from qwen3_tts.prompt.tokenizer import TextTokenizer
 from qwen3_tts.train.alignment import Word, character_times, frame_units, unit_characters
+from qwen3_tts.train.recipe.corpus import FRAME, SAMPLE_RATE
 
-FRAME_SAMPLES = 1920
 SPLITS = ("train", "held_out")
 
 
@@ -97,7 +97,7 @@ def prepare(utterance: Utterance, tokenizer: TextTokenizer, unit_bytes: dict[int
         )
     lengths = [unit_bytes[token] for token in ids]
     characters = unit_characters(utterance.text, lengths)
-    duration_s = utterance.frames * FRAME_SAMPLES / 24_000
+    duration_s = utterance.frames * FRAME / SAMPLE_RATE
     bounds = character_times(utterance.text, utterance.words, duration_s)
     speech_end_s = utterance.words[-1][3]
     units = frame_units(characters, bounds, utterance.frames, speech_end_s)
@@ -111,8 +111,8 @@ def read_unit_bytes(folder: Path) -> dict[int, int]:
 
 
 def _utterance(data: dict[str, Any], where: str, num_frames: int) -> Utterance:
-    first, rest = divmod(data["start"], FRAME_SAMPLES)
-    frames, part = divmod(data["samples"], FRAME_SAMPLES)
+    first, rest = divmod(data["start"], FRAME)
+    frames, part = divmod(data["samples"], FRAME)
     if rest or part or frames < 1 or first + frames > num_frames:
         raise InvalidConfig(
             f"{where}: {data['samples']} samples from {data['start']} are not whole frames of "

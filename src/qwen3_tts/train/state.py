@@ -18,9 +18,14 @@ STATE = "trainer.pt"
 
 def save_state(out: Path, state: dict[str, Any]) -> None:
     """Replace the state in `out`, in one step."""
-    temporary = out / f".{STATE}.tmp"
-    torch.save(state, temporary)
-    temporary.replace(out / STATE)
+    write_whole(out / STATE, state)
+
+
+def write_whole(path: Path, content: object) -> None:
+    """Save tensors to a file, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    torch.save(content, temporary)
+    temporary.replace(path)
 
 
 def load_state(out: Path) -> dict[str, Any]:

@@ -81,8 +81,8 @@ class Flite:
             while following := lib.item_next(last):
                 last = following
             word = (lib.item_as(item, b"Word") for item in (first, last))
-            start = _number(lib.ffeature_float(next(word), _START))
-            end = _number(lib.ffeature_float(next(word), _END))
+            start = lib.ffeature_float(next(word), _START)
+            end = lib.ffeature_float(next(word), _END)
             tokens.append((_text(lib.item_feat_string(token, b"name")), start, end))
         return tokens
 
@@ -98,10 +98,6 @@ class Flite:
 
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
-
-
-def _number(value: float) -> float:
-    return float(value)
 
 
 @cache
