@@ -10,7 +10,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --upgrade pip
 	$(BIN)/pip install -q torch==2.13.0 -c constraints.txt
-	$(BIN)/pip install -q -e ".[test,dev,train]" -c constraints.txt
+	$(BIN)/pip install -q -e ".[server,test,dev,train]" -c constraints.txt
 	@touch $@
 
 demo: $(STAMP)  ## set up, then speak a sentence into hello.wav

@@ -41,6 +41,10 @@ class FakeSynthesizer:
     def languages(self) -> list[str]:
         return ["english", "german"]
 
+    @property
+    def voice_width(self) -> int:
+        return 4
+
     def synthesize(self, text: str, **options: Unpack[SpeakOptions]) -> Speech:
         return self.synthesize_batch([SpeechRequest(text, **options)])[0]
 
@@ -49,6 +53,12 @@ class FakeSynthesizer:
 
     def open_stream(self, **options: Unpack[SpeakOptions]) -> "FakeStream":
         return FakeStream(self, SpeechRequest("", **options))
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def complaint(self) -> str | None:
+        return None
 
     def close(self, drain: bool = True) -> None:
         pass

@@ -22,8 +22,9 @@ RULES: dict[str, tuple[str, str]] = {
     "version": ("", ""),
     "errors": ("", ""),
     "config": ("errors", ""),
-    "audio": ("errors", "numpy soundfile soxr"),
+    "audio": ("errors", "numpy soundfile soxr av"),
     "types": ("errors audio", "numpy safetensors"),
+    "voices": ("errors types audio", "filelock"),
     "model": ("config", "torch"),
     "prompt": ("errors config types", "tokenizers"),
     "weights": ("errors config model", "torch safetensors numpy huggingface_hub rich"),
@@ -33,14 +34,20 @@ RULES: dict[str, tuple[str, str]] = {
         "errors config audio model prompt weights",
         "torch numpy tokenizers rich matplotlib wordfreq",
     ),
-    "cli": ("errors types audio backends train version", "numpy rich"),
+    "server": (
+        "version errors types audio voices backends",
+        "numpy fastapi starlette uvicorn pydantic pydantic_settings jwt cryptography h11 "
+        "prometheus_client",
+    ),
+    "cli": ("version errors types audio backends train server", "numpy rich"),
 }
 TOP = {"__init__", "__main__", "compat"}  # above every layer
 FACE_USERS = {"cli", *TOP}  # may `import qwen3_tts` itself
 # optional package -> the only files that may import it, and those only inside a function
 OPTIONAL = {
-    "soundfile": {"audio/files.py"},
-    "soxr": {"audio/files.py"},
+    "soundfile": {"audio/files.py", "audio/uploads.py"},
+    "soxr": {"audio/files.py", "audio/rates.py"},
+    "av": {"audio/containers.py", "audio/uploads.py"},
     "huggingface_hub": {"weights/transfer.py"},
     "rich": {"weights/transfer.py", "cli/messages.py", "train/journal.py"},
     "wordfreq": {"train/recipe/sentences.py"},

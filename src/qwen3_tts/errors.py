@@ -22,6 +22,7 @@
     |   |-- Overloaded            the queue is full; `retry_after_s` says when to come back
     |   |-- Cancelled             the caller gave it up
     |   `-- StreamFailed          the engine failed while making it
+    |       `-- OutOfMemory       for lack of memory; a later try may find some
     `-- MissingPackage            an optional package is not installed; says which command adds it
 
 Messages are one line: what was given, then what is allowed or what to do.
@@ -120,6 +121,10 @@ class Cancelled(StreamError):
 
 class StreamFailed(StreamError):
     code = "stream_failed"
+
+
+class OutOfMemory(StreamFailed):
+    code = "out_of_memory"
 
 
 class MissingPackage(SpeechError):

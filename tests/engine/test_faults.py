@@ -14,7 +14,7 @@ import torch
 
 from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.stream import Stream
-from qwen3_tts.errors import SpeechError, StreamFailed
+from qwen3_tts.errors import OutOfMemory, SpeechError, StreamFailed
 from qwen3_tts.model.cache import KVCache
 from qwen3_tts.types import SpeechRequest, Voice
 from tests.engine.by_hand import ByHand, assert_same, end_of, heard, within
@@ -224,7 +224,7 @@ def test_a_step_cut_short_leaves_no_trace(
     hand.finish(*streams)
     for i in (0, 1):
         assert_same(heard(streams[i]), expected(asked[i]))
-    assert isinstance(end_of(streams[2]), StreamFailed)
+    assert isinstance(end_of(streams[2]), OutOfMemory)
 
 
 def test_out_of_memory_in_the_decoder_drops_the_newest(

@@ -79,6 +79,11 @@ class Synthesizer(Protocol):
         """Languages it was trained for, sorted, dialects included, "auto" not."""
         ...
 
+    @property
+    def voice_width(self) -> int:
+        """Numbers in the speaker vector of a cloned voice that fits this model."""
+        ...
+
     def synthesize(self, text: str, **options: Unpack[SpeakOptions]) -> Speech:
         """Speak one text; the keywords are those of `SpeechRequest`. Raises `InvalidRequest`."""
         ...
@@ -111,6 +116,14 @@ class Synthesizer(Protocol):
         "auto" takes "icl" where there is a text. Raises `InvalidAudio`, `InvalidVoice`, and
         `UnsupportedRequest` where the checkpoint cannot clone.
         """
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """How many text tokens the model reads for this text, for usage figures."""
+        ...
+
+    def complaint(self) -> str | None:
+        """Why no request can be served any more, or None while all is well."""
         ...
 
     def close(self, drain: bool = True) -> None:

@@ -77,6 +77,10 @@ class Qwen3Synthesizer:
     def languages(self) -> list[str]:
         return sorted(self.config.talker_config.codec_language_id)
 
+    @property
+    def voice_width(self) -> int:
+        return self.config.talker_config.hidden_size
+
     def synthesize(self, text: str, **options: Unpack[SpeakOptions]) -> Speech:
         return self.engine.run([SpeechRequest(text, **options)])[0]
 
@@ -101,6 +105,12 @@ class Qwen3Synthesizer:
         clone = self.cloner.clone
         voice = self.engine.call(lambda: clone(audio, text, mode, language))
         return replace(voice, name=name)
+
+    def count_tokens(self, text: str) -> int:
+        return len(self.tokenizer.target(text))
+
+    def complaint(self) -> str | None:
+        return self.engine.loop.complaint()
 
     def close(self, drain: bool = True) -> None:
         self.engine.close(drain)

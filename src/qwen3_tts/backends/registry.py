@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from qwen3_tts.backends.base import Synthesizer
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
 from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.device import choose_device, choose_dtype
@@ -25,6 +26,23 @@ def open_model(
     number = choose_dtype(dtype, chosen)
     folder = fetch(model, revision=revision, offline=offline, progress=progress)
     return Qwen3Synthesizer.from_folder(folder, chosen, number, options or EngineOptions())
+
+
+def open_engine(
+    model: str | Path,
+    *,
+    device: str,
+    dtype: str,
+    revision: str | None,
+    offline: bool,
+    max_rows: int,
+    max_queue: int,
+) -> Synthesizer:
+    """A model to serve many callers with. Raises what `qwen3_tts.load` does."""
+    options = EngineOptions(max_rows=max_rows, max_queue=max_queue)
+    return open_model(
+        model, device=device, dtype=dtype, options=options, revision=revision, offline=offline
+    )
 
 
 def open_codec(

@@ -27,7 +27,7 @@ from qwen3_tts.engine.row import Row
 from qwen3_tts.engine.scheduler import Scheduler
 from qwen3_tts.engine.slots import Slots
 from qwen3_tts.engine.stream import Channel, TextFeed
-from qwen3_tts.errors import SpeechError, StreamFailed
+from qwen3_tts.errors import OutOfMemory, SpeechError, StreamFailed
 from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.types import Wave
 
@@ -501,8 +501,9 @@ def as_stream_error(error: Exception) -> Exception:
     """What the caller of a failed request gets: a `SpeechError`, with its cause."""
     if isinstance(error, SpeechError):
         return error
+    failed: StreamFailed
     if is_out_of_memory(error):
-        failed = StreamFailed("out of memory: the newest request was dropped; try again later")
+        failed = OutOfMemory("out of memory: the newest request was dropped; try again later")
         error = error.with_traceback(None)  # which would hold on to the tensors of the failed step
     else:
         failed = StreamFailed(f"the engine failed on this request: {type(error).__name__}: {error}")

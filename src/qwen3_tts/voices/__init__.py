@@ -1,0 +1,1 @@
+"""A folder of named voices that several processes may share."""
