@@ -38,6 +38,10 @@ class FakeSynthesizer:
         return ["ann", "bob"] if self.kind == "custom_voice" else []
 
     @property
+    def default_voice(self) -> str | None:
+        return next(iter(self.voices), None)
+
+    @property
     def languages(self) -> list[str]:
         return ["english", "german"]
 

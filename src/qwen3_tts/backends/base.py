@@ -75,6 +75,11 @@ class Synthesizer(Protocol):
         ...
 
     @property
+    def default_voice(self) -> str | None:
+        """The preset that speaks where none is named; None where there are no presets."""
+        ...
+
+    @property
     def languages(self) -> list[str]:
         """Languages it was trained for, sorted, dialects included, "auto" not."""
         ...

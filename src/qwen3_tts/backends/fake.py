@@ -139,6 +139,10 @@ class FakeSynthesizer:
         return sorted(self._planner.presets)
 
     @property
+    def default_voice(self) -> str | None:
+        return next(iter(self.voices), None)
+
+    @property
     def languages(self) -> list[str]:
         return sorted(LANGUAGES)
 

@@ -74,6 +74,10 @@ class Qwen3Synthesizer:
         return sorted(self.config.talker_config.spk_id)
 
     @property
+    def default_voice(self) -> str | None:
+        return next(iter(self.config.talker_config.spk_id), None)
+
+    @property
     def languages(self) -> list[str]:
         return sorted(self.config.talker_config.codec_language_id)
 

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from qwen3_tts.cli import codec, data, doctor, say, train, voices
+from qwen3_tts.cli import codec, data, doctor, say, serve, train, voices
 from qwen3_tts.cli.messages import (
     PROGRAM,
     Parser,
@@ -92,7 +92,7 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (say, codec, voices, data, train, doctor):
+    for command in (say, serve, codec, voices, data, train, doctor):
         command.add_parser(commands)
     return parser
 

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket doors to a speech engine. Needs the extra `server`."""

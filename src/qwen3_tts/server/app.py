@@ -1,0 +1,115 @@
+"""The application: settings in, everything put together, routes out."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from qwen3_tts.backends.base import Synthesizer
+from qwen3_tts.server import health, page, speak, speech, voice_routes
+from qwen3_tts.server.auth import Authenticator
+from qwen3_tts.server.http_errors import install_error_handlers
+from qwen3_tts.server.limits import Limits
+from qwen3_tts.server.logs import RequestIdMiddleware
+from qwen3_tts.server.metrics import Metrics
+from qwen3_tts.server.model_host import ModelHost
+from qwen3_tts.server.opening import open_engine
+from qwen3_tts.server.request_guard import RequestGuard
+from qwen3_tts.server.settings import ServerSettings
+from qwen3_tts.server.speaking import Speaker
+from qwen3_tts.server.state import ServerState
+from qwen3_tts.server.voice_shelf import VoiceShelf
+from qwen3_tts.version import __version__
+from qwen3_tts.voices.library import VoiceLibrary
+
+logger = logging.getLogger(__name__)
+
+HOUSEKEEPING_S = 1.0
+ROUTERS = (speech.router, voice_routes.router, speak.router, health.router, page.router)
+
+
+def create_app(settings: ServerSettings, *, synthesizer: Synthesizer | None = None) -> FastAPI:
+    """The server as an ASGI application. With `synthesizer` no model is loaded but this one."""
+    load = (lambda: synthesizer) if synthesizer is not None else _loader(settings)
+    state = build_state(settings, load)
+    docs = settings.docs
+    app = FastAPI(
+        title="qwen3-tts",
+        version=__version__,
+        description="Speech synthesis: OpenAI's speech API, voices, and a WebSocket.",
+        lifespan=_lifespan,
+        openapi_url="/openapi.json" if docs else None,
+        docs_url=None,  # its page fetches scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.server = state
+    for router in ROUTERS:
+        app.include_router(router)
+    install_error_handlers(app)
+    # the last one added is the outermost
+    app.add_middleware(RequestGuard, settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_credentials=settings.cors_credentials,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "X-Audio-Sample-Rate", "X-Seed", "Retry-After"],
+        )
+    app.add_middleware(RequestIdMiddleware)
+    return app
+
+
+def build_state(settings: ServerSettings, load: Callable[[], Synthesizer]) -> ServerState:
+    model_id = settings.model if settings.engine != "fake" else "fake"
+    model = ModelHost(
+        load,
+        model_id=model_id,
+        load_timeout_s=settings.load_timeout_s,
+        idle_unload_s=settings.idle_unload_s,
+    )
+    metrics, limits = Metrics([model_id]), Limits(settings)
+    shelf = VoiceShelf(VoiceLibrary(settings.voices_dir), model, settings, metrics)
+    speaker = Speaker(model, shelf, limits, metrics, settings)
+    metrics.watch("tts_active_sessions", lambda: limits.active_sessions)
+    metrics.watch("tts_active_streams", lambda: limits.active_streams)
+    metrics.watch("tts_voice_cache_bytes", lambda: shelf.cache.bytes)
+    metrics.watch("tts_voice_cache_hits_total", lambda: shelf.cache.hits)
+    metrics.watch("tts_voice_cache_misses_total", lambda: shelf.cache.misses)
+    metrics.watch("tts_voice_cache_evictions_total", lambda: shelf.cache.evictions)
+    metrics.watch_model(lambda: str(model.state))
+    return ServerState(settings, model, shelf, Authenticator(settings), limits, metrics, speaker)
+
+
+def _loader(settings: ServerSettings) -> Callable[[], Synthesizer]:
+    return lambda: open_engine(settings)
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: ServerState = app.state.server
+    if state.settings.load == "eager":
+        state.model.start()
+    keeper = asyncio.create_task(_keep_house(state))
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        state.limits.draining = True
+        await asyncio.to_thread(state.model.close)
+
+
+async def _keep_house(state: ServerState) -> None:
+    """Retry a load that failed, unload what nobody uses."""
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_S)
+        try:
+            state.model.unload_if_idle()
+            if state.settings.load == "eager":
+                state.model.retry_if_failed()
+        except Exception:  # a border: the house is kept as long as the server runs
+            logger.exception("housekeeping failed")

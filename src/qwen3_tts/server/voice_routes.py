@@ -1,0 +1,165 @@
+"""Voices over HTTP: our own API, and the same for clients of OpenAI, vLLM-Omni and ElevenLabs."""
+
+import asyncio
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+
+from qwen3_tts.audio.containers import encode_whole
+from qwen3_tts.server.auth import Principal
+from qwen3_tts.server.logs import request_id_var
+from qwen3_tts.server.recordings import check_cloning
+from qwen3_tts.server.speech_job import SpeechJob
+from qwen3_tts.server.state import Caller, PublicCaller, ServerState, State
+from qwen3_tts.server.uploads import read_new_voice
+from qwen3_tts.server.voice_schemas import (
+    UPLOAD_FORM,
+    AudioVoiceList,
+    DeletedVoice,
+    ListedVoice,
+    MadeAudioVoice,
+    MadeVoice,
+    UploadedVoice,
+    VoiceItem,
+    VoiceList,
+)
+from qwen3_tts.version import __version__
+
+PREVIEW_FRAMES = 125  # 10 s
+PREVIEW_SEED = 1
+PROVENANCE = f"AI-generated, qwen3-tts {__version__}"
+PREVIEW_TEXTS = {
+    "chinese": "你好，这就是我的声音。",
+    "english": "Hello, this is what I sound like.",
+    "french": "Bonjour, voici le son de ma voix.",
+    "german": "Hallo, so klingt meine Stimme.",
+    "italian": "Ciao, questa è la mia voce.",
+    "japanese": "こんにちは、これが私の声です。",
+    "korean": "안녕하세요, 이것이 제 목소리입니다.",
+    "portuguese": "Olá, é assim que a minha voz soa.",
+    "russian": "Привет, вот так звучит мой голос.",
+    "spanish": "Hola, así suena mi voz.",
+}
+
+router = APIRouter(tags=["voices"])
+
+
+@router.get("/api/v1/voices")
+async def list_voices(state: State, caller: PublicCaller) -> VoiceList:
+    """The voices the loaded model can speak in."""
+    return VoiceList(voices=[VoiceItem.of(voice) for voice in await _listing(state)])
+
+
+@router.post("/api/v1/voices", status_code=201, openapi_extra=UPLOAD_FORM)
+async def make_voice(request: Request, state: State, caller: Caller) -> MadeVoice:
+    """Clone a voice from a recording and keep it."""
+    return MadeVoice(voice=VoiceItem.of(await _made(request, state, caller)))
+
+
+@router.get("/api/v1/voices/{voice_id}")
+async def show_voice(voice_id: str, state: State, caller: PublicCaller) -> VoiceItem:
+    """One voice, by id or name."""
+    return VoiceItem.of(await _found(state, voice_id))
+
+
+@router.get(
+    "/api/v1/voices/{voice_id}/preview",
+    response_class=Response,
+    responses={200: {"content": {"audio/wav": {}}}},
+)
+async def preview_voice(voice_id: str, state: State, caller: Caller) -> Response:
+    """A short sentence in this voice, as a wav file. It is speech, so it needs a key."""
+    voice = await _found(state, voice_id)
+    key = f"{voice.id} {voice.created_at}"
+    wav = await state.shelf.previews.get(key, lambda: _preview(state, voice, caller))
+    return Response(wav, media_type="audio/wav", headers={"Cache-Control": "private, max-age=600"})
+
+
+@router.get("/v1/audio/voices")
+@router.get("/v1/voices", include_in_schema=False)
+async def list_audio_voices(
+    state: State, caller: PublicCaller, legacy: bool = False
+) -> AudioVoiceList:
+    """The same list, beside it the cloned ones as vLLM-Omni tells them; `legacy` gives names."""
+    voices = await _listing(state)
+    uploaded = await asyncio.to_thread(_uploaded, state, voices, caller)
+    if legacy:
+        return AudioVoiceList(voices=[voice.name for voice in voices], uploaded_voices=uploaded)
+    items = [VoiceItem.of(voice) for voice in voices]
+    return AudioVoiceList(voices=items, uploaded_voices=uploaded)
+
+
+@router.post("/v1/audio/voices", openapi_extra=UPLOAD_FORM)
+@router.post("/v1/voices", include_in_schema=False)
+async def make_audio_voice(request: Request, state: State, caller: Caller) -> MadeAudioVoice:
+    """Clone a voice from a recording and keep it; answers with OpenAI's and vLLM-Omni's keys."""
+    return MadeAudioVoice.of(await _made(request, state, caller))
+
+
+@router.get("/v1/audio/voices/{voice_id}")
+@router.get("/v1/voices/{voice_id}", include_in_schema=False)
+async def show_audio_voice(voice_id: str, state: State, caller: PublicCaller) -> VoiceItem:
+    """One voice, by id or name."""
+    return VoiceItem.of(await _found(state, voice_id))
+
+
+@router.delete("/api/v1/voices/{voice_id}")
+@router.delete("/v1/audio/voices/{voice_id}")
+@router.delete("/v1/voices/{voice_id}", include_in_schema=False)
+async def delete_voice(voice_id: str, state: State, caller: Caller) -> DeletedVoice:
+    """Delete a cloned voice, with its recording; only who made it may."""
+    return DeletedVoice(id=await state.shelf.remove(voice_id, caller))
+
+
+async def _listing(state: ServerState) -> list[ListedVoice]:
+    await state.shelf.learn()
+    return await asyncio.to_thread(state.shelf.listing)
+
+
+async def _found(state: ServerState, voice_id: str) -> ListedVoice:
+    await state.shelf.learn()
+    return await asyncio.to_thread(state.shelf.find, voice_id)
+
+
+async def _made(request: Request, state: ServerState, caller: Principal) -> ListedVoice:
+    """What can be refused without reading the upload is refused before."""
+    with state.limits.stream(caller):
+        async with state.model.lease() as model:
+            check_cloning(model)
+            new = await read_new_voice(request, state.settings)
+            return await state.shelf.add(new, caller)
+
+
+async def _preview(state: ServerState, voice: ListedVoice, caller: Principal) -> bytes:
+    text = PREVIEW_TEXTS.get(voice.language.lower(), PREVIEW_TEXTS["english"])
+    job = SpeechJob(
+        text=text,
+        principal=caller,
+        request_id=request_id_var.get() or "",
+        voice=voice.id,
+        language=voice.language,
+        seed=PREVIEW_SEED,
+        max_frames=PREVIEW_FRAMES,
+        route="voices",
+    )
+    speaking = await state.speaker.open(job)
+    try:
+        waves = [piece.wave async for piece in speaking]
+    finally:
+        await speaking.aclose()
+    comment = PROVENANCE if state.settings.provenance else None
+    wave = np.concatenate(waves)
+    return await asyncio.to_thread(encode_whole, wave, speaking.sample_rate, "wav", comment=comment)
+
+
+def _uploaded(
+    state: ServerState, voices: list[ListedVoice], caller: Principal
+) -> list[UploadedVoice]:
+    listed = []
+    for entry in (voice.entry for voice in voices):
+        if entry is not None:
+            recording = state.shelf.library.recording_path(entry)
+            size = recording.stat().st_size if recording else 0
+            told = state.shelf.may_manage(caller, entry)
+            listed.append(UploadedVoice.of(entry, size, told=told))
+    return listed
