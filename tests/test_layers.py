@@ -52,7 +52,7 @@ OPTIONAL = {
     "rich": {"weights/transfer.py", "cli/messages.py", "train/journal.py"},
     "wordfreq": {"train/recipe/sentences.py"},
 }
-LOADERS = {"import_module", "_optional"}  # functions that import the package they are told
+LOADERS = {"import_module", "optional_package"}  # functions that import the package they are told
 NEEDED = {"torch", "numpy", "safetensors", "tokenizers"}
 
 FILES = sorted(ROOT.rglob("*.py"))

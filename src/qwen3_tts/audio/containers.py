@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from qwen3_tts.audio.files import Wave, _clipped, _optional, pcm16
+from qwen3_tts.audio.files import Wave, clipped, optional_package, pcm16
 from qwen3_tts.audio.rates import Resampler
 from qwen3_tts.errors import InvalidRequest
 
@@ -223,7 +223,7 @@ class _FfmpegEncoder:
     def __init__(
         self, format: str, rate: int, streaming: bool, bitrate: int | None, comment: str | None
     ):
-        self._av = _optional("av")
+        self._av = optional_package("av")
         self.media_type = FORMATS[format]
         muxer, encoder, sample_format = _FFMPEG[format]
         rates = self._av.Codec(encoder, "w").audio_rates  # None: any
@@ -246,7 +246,7 @@ class _FfmpegEncoder:
 
     def encode(self, wave: Wave) -> bytes:
         assert not self._finished
-        self._encode(self._resampler.push(_clipped(wave)))
+        self._encode(self._resampler.push(clipped(wave)))
         return self._sink.take()
 
     def finish(self) -> bytes:

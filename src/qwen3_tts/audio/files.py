@@ -71,13 +71,13 @@ def resample(wave: Wave, from_rate: int, to_rate: int) -> Wave:
     HQ, and M as librosa rounds it, because reference recordings reach the official model through
     `librosa.resample`. Raises `InvalidAudio` for a rate outside 1,000..768,000.
     """
-    wave = _one_dimensional(wave).astype(np.float32, copy=False)
-    from_rate, to_rate = _checked_rate(from_rate), _checked_rate(to_rate)
+    wave = one_dimensional(wave).astype(np.float32, copy=False)
+    from_rate, to_rate = checked_rate(from_rate), checked_rate(to_rate)
     if from_rate == to_rate:
         return wave
     # In floating point like librosa: 147 samples at 22,050 Hz become 161 at 24,000, not 160.
     length = math.ceil(len(wave) * (to_rate / from_rate))
-    soxr = _optional("soxr")
+    soxr = optional_package("soxr")
     out: Wave = soxr.resample(wave, from_rate, to_rate, quality="HQ")[:length]
     return np.pad(out, (0, length - len(out)))
 
@@ -100,8 +100,8 @@ def write_audio(
     wave that is empty, not 1-D or not finite.
     """
     path = None if hasattr(target, "write") else _checked_target(target)
-    format, sample_rate = _checked_format(format, path), _checked_rate(sample_rate)
-    if not len(wave := _clipped(wave)):
+    format, sample_rate = _checked_format(format, path), checked_rate(sample_rate)
+    if not len(wave := clipped(wave)):
         raise InvalidAudio("an empty wave cannot be written; it needs at least one sample")
     content = _encode(wave, sample_rate, format.upper(), subtype)
     if path is None:
@@ -117,7 +117,7 @@ def pcm16(wave: Wave) -> bytes:
     integer, keep the upper 16 bits. So k / 32768 becomes k, reading back gives the same wave, and
     values between two steps go to the lower one. Raises `InvalidAudio` for NaN or infinity.
     """
-    return _int16(_clipped(wave)).astype("<i2").tobytes()
+    return _int16(clipped(wave)).astype("<i2").tobytes()
 
 
 def _read_text(text: str) -> tuple[Wave, int]:
@@ -155,14 +155,14 @@ def _read_pair(pair: tuple[Any, ...]) -> tuple[Wave, int]:
     channel_axis = 0 if samples.shape[0] < samples.shape[-1] else -1
     if samples.ndim == 2 and samples.shape[channel_axis] > _MAX_CHANNELS:
         raise InvalidAudio(f"{samples.shape} is not one recording: over {_MAX_CHANNELS} channels")
-    return _mono(samples, channel_axis, "the array"), _checked_rate(pair[1])
+    return _mono(samples, channel_axis, "the array"), checked_rate(pair[1])
 
 
 def _decode(content: bytes, name: str) -> tuple[Wave, int]:
-    soundfile = _optional("soundfile")
+    soundfile = optional_package("soundfile")
     try:
         with soundfile.SoundFile(BytesIO(content)) as file:
-            rate = _checked_rate(file.samplerate)
+            rate = checked_rate(file.samplerate)
             blocks = [np.zeros((0, file.channels), np.float32)]
             # Headers may claim no length (a piped flac) or a false one, so read until the end; and
             # without the seek that soundfile adds to every read, which breaks mp3 and piped flac.
@@ -206,15 +206,15 @@ def _scaled(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.asarray((array - middle) / full_scale, np.float32)
 
 
-def _one_dimensional(wave: Any) -> Wave:
+def one_dimensional(wave: Any) -> Wave:
     samples = _to_numpy(wave)
     if samples.ndim == 1 and samples.dtype.kind == "f":
         return samples
     raise InvalidAudio(f"a wave is a float array [N], not {samples.dtype} {list(samples.shape)}")
 
 
-def _clipped(wave: Any) -> Wave:
-    samples = _one_dimensional(wave)
+def clipped(wave: Any) -> Wave:
+    samples = one_dimensional(wave)
     _check_finite(samples, "the wave")
     return np.clip(samples, -1.0, 1.0).astype(np.float32)
 
@@ -224,7 +224,7 @@ def _check_finite(samples: np.ndarray[Any, Any], name: str) -> None:
         raise InvalidAudio(f"{name} has {num_bad} NaN or infinite samples of {samples.size}")
 
 
-def _checked_rate(rate: object) -> int:
+def checked_rate(rate: object) -> int:
     if isinstance(rate, int | np.integer) and MIN_RATE <= rate <= MAX_RATE:
         return int(rate)
     shown = rate if isinstance(rate, int | float | np.number) else type(rate).__name__
@@ -237,7 +237,7 @@ def _int16(wave: Wave) -> np.ndarray[Any, np.dtype[np.int16]]:
 
 
 def _encode(wave: Wave, rate: int, format: str, subtype: str | None) -> bytes:
-    soundfile = _optional("soundfile")
+    soundfile = optional_package("soundfile")
     subtype = subtype.upper() if subtype else soundfile.default_subtype(format)
     if not soundfile.check_format(format, subtype):
         allowed = ", ".join(soundfile.available_subtypes(format))
@@ -288,7 +288,7 @@ def _write_whole(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def _optional(name: str) -> ModuleType:
+def optional_package(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:  # OSError: soundfile without its C library

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from qwen3_tts.audio.files import Wave, _checked_rate, _one_dimensional, _optional
+from qwen3_tts.audio.files import Wave, checked_rate, one_dimensional, optional_package
 
 
 class Resampler:
@@ -18,17 +18,17 @@ class Resampler:
     """
 
     def __init__(self, from_rate: int, to_rate: int):
-        from_rate, to_rate = _checked_rate(from_rate), _checked_rate(to_rate)
+        from_rate, to_rate = checked_rate(from_rate), checked_rate(to_rate)
         self._ratio = to_rate / from_rate
         self._num_in = self._num_out = 0
         self._stream = None
         if from_rate != to_rate:
-            soxr = _optional("soxr")
+            soxr = optional_package("soxr")
             self._stream = soxr.ResampleStream(from_rate, to_rate, 1, "float32", quality="HQ")
 
     def push(self, wave: Wave) -> Wave:
         """Give the next samples [N] of any number; returns those that are ready, maybe none."""
-        wave = _one_dimensional(wave).astype(np.float32, copy=False)
+        wave = one_dimensional(wave).astype(np.float32, copy=False)
         if self._stream is None:
             return wave
         self._num_in += len(wave)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from qwen3_tts.audio.files import Wave, _checked_rate, _one_dimensional
+from qwen3_tts.audio.files import Wave, checked_rate, one_dimensional
 from qwen3_tts.errors import InvalidRequest
 
 MIN_SPEED, MAX_SPEED = 0.25, 4.0
@@ -34,7 +34,7 @@ class TimeStretch:
     def __init__(self, sample_rate: int, speed: float):
         if not (isinstance(speed, int | float) and MIN_SPEED <= speed <= MAX_SPEED):
             raise InvalidRequest(f"speed `{speed}` is not in {MIN_SPEED:g}..{MAX_SPEED:g}")
-        sample_rate = _checked_rate(sample_rate)
+        sample_rate = checked_rate(sample_rate)
         self._speed = speed
         self._hop = round(_HOP_S * sample_rate)
         self._reach = round(_REACH_S * sample_rate)
@@ -47,7 +47,7 @@ class TimeStretch:
     def push(self, wave: Wave) -> Wave:
         """Give the next samples [N] of any number; returns those that are ready, maybe none."""
         assert not self._finished
-        wave = _one_dimensional(wave).astype(np.float32, copy=False)
+        wave = one_dimensional(wave).astype(np.float32, copy=False)
         if self._speed == 1:
             return wave
         self._num_in += len(wave)

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from qwen3_tts.audio.files import Wave, _optional, read_audio
+from qwen3_tts.audio.files import Wave, optional_package, read_audio
 from qwen3_tts.errors import InvalidAudio, MissingPackage
 
 MAX_CHANNELS = 8
@@ -143,7 +143,7 @@ def _read_apart(content: bytes, kind: str, bounds: Bounds) -> tuple[Wave, int]:
 
 
 def _read_sndfile(content: bytes, kind: str) -> Iterator[_Block]:
-    soundfile = _optional("soundfile")
+    soundfile = optional_package("soundfile")
     containers, encodings = _SNDFILE[kind]
     try:
         with soundfile.SoundFile(BytesIO(content)) as file:
@@ -159,7 +159,7 @@ def _read_sndfile(content: bytes, kind: str) -> Iterator[_Block]:
 
 
 def _read_ffmpeg(content: bytes, kind: str) -> Iterator[_Block]:
-    av = _optional("av")
+    av = optional_package("av")
     container, decoders = _FFMPEG[kind]
     options = {
         "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac",
