@@ -61,6 +61,10 @@ class FakeSynthesizer:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    @property
+    def queued(self) -> int:
+        return 0
+
     def complaint(self) -> str | None:
         return None
 

@@ -72,7 +72,7 @@ LAZY = {"load": "lazy"}
         ({}, loading, 200, "the model is loading"),
         ({}, failed, 200, "the model is failed"),
         ({}, may_be_tried_again, 200, "the model is failed"),  # and will be, unasked
-        ({}, dead, 503, "the engine burnt"),
+        ({}, dead, 503, "the engine has died"),
         ({}, draining, 200, "shutting down"),
         ({"idle_unload_s": 600}, unloaded, 200, None),
         (LAZY, nothing, 200, None),

@@ -127,6 +127,11 @@ class Synthesizer(Protocol):
         """How many text tokens the model reads for this text, for usage figures."""
         ...
 
+    @property
+    def queued(self) -> int:
+        """Requests that wait for a row now."""
+        ...
+
     def complaint(self) -> str | None:
         """Why no request can be served any more, or None while all is well."""
         ...

@@ -113,6 +113,10 @@ class Qwen3Synthesizer:
     def count_tokens(self, text: str) -> int:
         return len(self.tokenizer.target(text))
 
+    @property
+    def queued(self) -> int:
+        return self.engine.loop.scheduler.queued
+
     def complaint(self) -> str | None:
         return self.engine.loop.complaint()
 

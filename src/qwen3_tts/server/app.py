@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import iter_route_contexts
 
 from qwen3_tts.backends.base import Synthesizer
 from qwen3_tts.server import health, page, speak, speech, voice_routes
 from qwen3_tts.server.auth import Authenticator
-from qwen3_tts.server.http_errors import install_error_handlers
+from qwen3_tts.server.http_errors import ERROR_RESPONSES, install_error_handlers
 from qwen3_tts.server.limits import Limits
 from qwen3_tts.server.logs import RequestIdMiddleware
 from qwen3_tts.server.metrics import Metrics
@@ -20,7 +22,7 @@ from qwen3_tts.server.opening import open_engine
 from qwen3_tts.server.request_guard import RequestGuard
 from qwen3_tts.server.settings import ServerSettings
 from qwen3_tts.server.speaking import Speaker
-from qwen3_tts.server.state import ServerState
+from qwen3_tts.server.state import ServerState, caller, public_caller
 from qwen3_tts.server.voice_shelf import VoiceShelf
 from qwen3_tts.version import __version__
 from qwen3_tts.voices.library import VoiceLibrary
@@ -28,6 +30,31 @@ from qwen3_tts.voices.library import VoiceLibrary
 logger = logging.getLogger(__name__)
 
 HOUSEKEEPING_S = 1.0
+DESCRIPTION = """\
+Speech synthesis: OpenAI's speech API, voices, and a WebSocket.
+
+Where keys are set, send one as `Authorization: Bearer <key>` or as `X-API-Key`. Every answer has an
+`X-Request-ID`, under which the server's log tells of it; a request may bring its own. Errors are
+those of OpenAI's API: `{"error": {"message", "type", "param", "code"}}`.
+
+The WebSocket at `/api/v1/speak` takes text and gives sound as it is made; a description like this
+one has no words for it, docs/websocket.md has.
+"""
+TAGS = [
+    {"name": "speech", "description": "Text in, sound out while it is made."},
+    {"name": "models", "description": "What is served, by the names that clients look for."},
+    {"name": "voices", "description": "Who can speak; with a base checkpoint, new voices too."},
+    {"name": "operations", "description": "For balancers, supervisors and dashboards."},
+]
+SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "an API key, or a JSON Web Token where the server is set up for them",
+    },
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+EITHER: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
 ROUTERS = (speech.router, voice_routes.router, speak.router, health.router, page.router)
 
 
@@ -36,10 +63,14 @@ def create_app(settings: ServerSettings, *, synthesizer: Synthesizer | None = No
     load = (lambda: synthesizer) if synthesizer is not None else _loader(settings)
     state = build_state(settings, load)
     docs = settings.docs
-    app = FastAPI(
+    app = Application(
         title="qwen3-tts",
         version=__version__,
-        description="Speech synthesis: OpenAI's speech API, voices, and a WebSocket.",
+        summary="Speech synthesis that streams",
+        description=DESCRIPTION,
+        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        openapi_tags=TAGS,
+        responses=ERROR_RESPONSES,
         lifespan=_lifespan,
         openapi_url="/openapi.json" if docs else None,
         docs_url=None,  # its page fetches scripts from elsewhere
@@ -64,6 +95,33 @@ def create_app(settings: ServerSettings, *, synthesizer: Synthesizer | None = No
     return app
 
 
+class Application(FastAPI):
+    """Describes itself as it is: which routes need a key, and no answer that none of them gives."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self._complete(super().openapi())
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+    def _complete(self, document: dict[str, Any]) -> None:
+        settings: ServerSettings = self.state.server.settings
+        for route in iter_route_contexts(self.routes):
+            operations = document["paths"].get(route.path_format, {})
+            for operation in (operations.get(method.lower()) for method in route.methods or ()):
+                if operation is None:
+                    continue
+                operation["responses"].pop("422", None)  # the framework's; ours is 400
+                asked = {part.call for part in route.dependant.dependencies}
+                if settings.needs_key and asked & {caller, public_caller}:
+                    freely = public_caller in asked and settings.public_metadata
+                    operation["security"] = [*EITHER, {}] if freely else EITHER
+        if settings.needs_key:
+            document["components"]["securitySchemes"] = SECURITY_SCHEMES
+        for name in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(name, None)
+
+
 def build_state(settings: ServerSettings, load: Callable[[], Synthesizer]) -> ServerState:
     model_id = settings.model if settings.engine != "fake" else "fake"
     model = ModelHost(
@@ -77,6 +135,7 @@ def build_state(settings: ServerSettings, load: Callable[[], Synthesizer]) -> Se
     speaker = Speaker(model, shelf, limits, metrics, settings)
     metrics.watch("tts_active_sessions", lambda: limits.active_sessions)
     metrics.watch("tts_active_streams", lambda: limits.active_streams)
+    metrics.watch("tts_queue_depth", lambda: model.synthesizer.queued if model.synthesizer else 0)
     metrics.watch("tts_voice_cache_bytes", lambda: shelf.cache.bytes)
     metrics.watch("tts_voice_cache_hits_total", lambda: shelf.cache.hits)
     metrics.watch("tts_voice_cache_misses_total", lambda: shelf.cache.misses)

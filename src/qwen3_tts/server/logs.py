@@ -28,7 +28,12 @@ REQUEST_ID_HEADER = "X-Request-ID"
 LONGEST_TRACE = 16_384  # characters, the last ones
 # asked every few seconds
 QUIET_PATHS = ("/health", "/health/live", "/health/ready", "/ready", "/live", "/metrics")
-OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+OWN_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",  # uvicorn's, the same once more
+}
 
 request_id_var: ContextVar[str | None] = ContextVar("request_id", default=None)
 

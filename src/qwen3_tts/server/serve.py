@@ -20,6 +20,7 @@ from qwen3_tts.errors import InvalidRequest
 from qwen3_tts.server.app import create_app
 from qwen3_tts.server.logs import configure_logging
 from qwen3_tts.server.model_host import ModelState
+from qwen3_tts.server.opening import check_model
 from qwen3_tts.server.settings import ServerSettings, check_exposure
 from qwen3_tts.server.state import ServerState
 
@@ -32,6 +33,7 @@ BACKLOG = 2048  # connections that wait to be accepted
 MAX_HEADER_BYTES = 16_384
 PING_S = 20.0  # WebSocket pings, so that half-open connections are found
 CHECK_S = 0.2
+LAST_BYTES_S, CUT_OFF_S = 5, 1  # until answers are cut, when drained and when that took too long
 DEAD_AFTER_S = 15.0  # when the engine is dead, whatever still waits for it
 # of one of a host's addresses, where another can be listened on
 NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
@@ -83,6 +85,7 @@ class Server(uvicorn.Server):
         except TimeoutError:
             left = state.limits.active_streams
             logger.warning("%d streams were not finished in %g s", left, settings.drain_timeout_s)
+            self.config.timeout_graceful_shutdown = CUT_OFF_S
         self.should_exit = True
 
     async def _watch_engine(self) -> None:
@@ -109,9 +112,11 @@ def run_server(
     """Serve until a signal ends it; `up` is told the address. Returns an exit code.
 
     With `synthesizer` no model is loaded but this one. Raises `InvalidRequest` for settings that
-    would be dangerous, or a port that is taken.
+    would be dangerous or a port that is taken, and `CheckpointError` for no model.
     """
     check_exposure(settings)
+    if synthesizer is None:
+        check_model(settings)
     sockets = listen(settings)  # first, as building the app may begin to load a model
     configure_logging(settings)
     logging.captureWarnings(True)
@@ -144,7 +149,7 @@ def config_of(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
         limit_concurrency=MAX_CONNECTIONS,
         backlog=BACKLOG,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=LAST_BYTES_S,
     )
 
 
