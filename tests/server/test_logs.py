@@ -150,10 +150,11 @@ def test_lines_for_people() -> None:
 
 def test_setting_up_twice_writes_once() -> None:
     old, new = Log(), Log()
-    logging.getLogger("uvicorn.error").info("started")
+    logging.getLogger("uvicorn.error").warning("trouble")
+    logging.getLogger("uvicorn.error").info("a path with its query")
     logging.getLogger("uvicorn.access").info("not ours")
     assert old.text() == ""
-    assert [line["message"] for line in new.lines()] == ["started"]
+    assert [line["message"] for line in new.lines()] == ["trouble"]
 
 
 # what is hidden

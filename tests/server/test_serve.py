@@ -261,3 +261,21 @@ def test_the_document_has_every_metric_and_no_other(tmp_path: Path) -> None:
         served = re.findall(r"^# TYPE (tts_\w+) ", server.get("/metrics").text, re.MULTILINE)
     told = re.findall(r"`(tts_\w+)`", DOCUMENT.read_text())
     assert set(told) == {name for name in served if not name.endswith("_created")}
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the kernel is not Linux")
+def test_the_connection_of_a_reader_who_takes_nothing_is_dropped(tmp_path: Path) -> None:
+    """Its speech ends soon enough; the bytes that were still to be sent must not keep it open."""
+    body = json.dumps({"input": "a" * 4000, "response_format": "pcm"}).encode()
+    head = (
+        "POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with running(tmp_path, slow_reader_s=0.5) as server, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect(server.sockets[0].getsockname()[:2])
+        client.sendall(head.encode() + body)
+        connections = server.server.server_state.connections
+        until(lambda: len(connections) == 1 and server.fake.started > 1)  # the first is the probe
+        until(lambda: not connections)
+        assert server.fake.active == 0

@@ -64,6 +64,7 @@ def configure_logging(settings: ServerSettings, stream: TextIO | None = None) ->
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = name != "uvicorn.access"  # ours tells more
+        logging.getLogger(name).setLevel(logging.WARNING)  # it has paths with their queries
     return handler
 
 

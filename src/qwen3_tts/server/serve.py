@@ -144,6 +144,7 @@ def config_of(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
         server_header=False,
         ws="websockets-sansio",
         ws_max_size=settings.max_message_bytes,
+        ws_per_message_deflate=False,  # sound hardly shrinks: six times the CPU for little
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,
         limit_concurrency=MAX_CONNECTIONS,
@@ -175,6 +176,7 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
             if error.errno not in NO_SUCH_ADDRESS:
                 break
         else:
+            _give_up_on_silence(one, settings.slow_reader_s)
             sockets.append(one)
             port = one.getsockname()[1]  # the same for all, where any would do
     if trouble is None or (sockets and trouble.errno in NO_SUCH_ADDRESS):
@@ -184,6 +186,16 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
     hint = "; is a server running there already?" if trouble.errno == errno.EADDRINUSE else ""
     why = os.strerror(trouble.errno) if trouble.errno else str(trouble)
     raise InvalidRequest(f"cannot listen on {host}, port {port}: {why.lower()}{hint}")
+
+
+def _give_up_on_silence(listener: socket.socket, patience_s: float) -> None:
+    """Have the kernel drop connections whose peer takes nothing, with what is still to be sent.
+
+    A speech ends by itself when its reader is too slow, but the connection would wait for ever to
+    hand over its last bytes. Accepted sockets inherit this (Linux only).
+    """
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * patience_s))
 
 
 def url_of(listener: socket.socket) -> str:
