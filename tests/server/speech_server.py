@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from qwen3_tts.audio.containers import make_encoder
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
@@ -41,6 +42,18 @@ class Served:
         """A value of the metrics, 0 where there is none yet."""
         return self.state.metrics.registry.get_sample_value(name, labels) or 0.0
 
+    def heard(self, text: str = TEXT, **fields: Any) -> bytes:
+        """What came until the connection was cut; it must be."""
+        parts: list[bytes] = []
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+            self._hear(parts, text, fields)
+        return b"".join(parts)
+
+    def _hear(self, parts: list[bytes], text: str, fields: dict[str, Any]) -> None:
+        with self.stream(text, **fields) as answer:
+            assert answer.status_code == 200
+            parts.extend(answer.iter_raw())
+
     def idle(self) -> bool:
         return not (self.fake.active or self.fake.queued or self.state.limits.active_streams)
 
@@ -51,6 +64,7 @@ def served(
     fake: FakeSynthesizer | None = None,
     uvicorn: dict[str, Any] | None = None,
     key: str = "",
+    ready: bool = True,
     **settings: Any,
 ) -> Iterator[Served]:
     fake = fake or FakeSynthesizer()
@@ -62,7 +76,10 @@ def served(
         live(app, **(uvicorn or {})) as server,
         httpx.Client(base_url=server.http, headers=headers, timeout=20) as client,
     ):
-        yield Served(server, fake, app.state.server, client)
+        running = Served(server, fake, app.state.server, client)
+        if ready:
+            wait_until(lambda: running.state.model.synthesizer is not None)
+        yield running
 
 
 def file_of(format: str, text: str = TEXT, *, whole: bool = False, **how: Any) -> bytes:

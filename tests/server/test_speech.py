@@ -170,10 +170,6 @@ def test_null_is_left_out() -> None:
         ({"input": "?!"}, "input", "no letter"),
         ({"input": "a" * 201}, "input", "up to 200"),
         ({"input": "a\0b"}, "input", "NUL"),
-        ({"model": ""}, "model", "have: fake"),
-        ({"model": "whisper-1"}, "model", "have: fake, tts-1"),
-        ({"model": "tts-1-xx"}, "model", "tts-1-de"),
-        ({"voice": "nobody"}, "voice", "have: ann"),
         ({"voice": 3}, "voice", "name"),
         ({"voice": {"name": "ann"}}, "voice", "id"),
         ({"response_format": "ogg"}, "response_format", "'ogg': input should be 'mp3'"),
@@ -206,9 +202,28 @@ def test_mistakes_are_told_by_name(
 ) -> None:
     answer = server.client.post(SPEECH, json={"input": TEXT, **fields})
     error = error_of(answer)
-    missing = "model" in fields and param == "model" or fields.get("voice") == "nobody"
-    assert (answer.status_code, error["param"]) == (404 if missing else 400, param)
+    assert (answer.status_code, error["param"]) == (400, param)
     assert error["type"] == "invalid_request_error"
+    assert part in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "part"),
+    [
+        ({"model": ""}, "model_not_found", "have: fake"),
+        ({"model": "whisper-1"}, "model_not_found", "have: fake, tts-1"),
+        ({"model": "tts-1-xx"}, "model_not_found", "tts-1-de"),
+        ({"voice": "nobody"}, "VOICE_NOT_FOUND", "have: ann"),
+        ({"voice": {"id": "voice_0"}}, "VOICE_NOT_FOUND", "have: ann"),
+    ],
+)
+def test_what_is_not_there_is_told_with_what_is(
+    server: Served, fields: dict[str, Any], code: str, part: str
+) -> None:
+    answer = server.speak(**fields)
+    error = error_of(answer)
+    assert (answer.status_code, error["param"]) == (404, next(iter(fields)))
+    assert (error["code"], error["type"]) == (code, "invalid_request_error")
     assert part in error["message"]
 
 

@@ -80,7 +80,8 @@ def make_encoder(
     A rate the format lacks is resampled to the next higher one it has. `streaming=False` gives all
     bytes with `finish`, and then headers tell exact sizes: of wav and flac, and mp3 says what its
     decoder has to drop. `bitrate` is for mp3, opus and aac. `comment` becomes the container's
-    comment tag, where it has one: not in pcm and aac; a streamed wav's stands before its samples.
+    comment tag, where it has one: not in pcm, aac and a streamed wav, of which many players skip
+    44 bytes.
     Raises `InvalidRequest` for any other format, rate or bitrate.
     """
     if format not in FORMATS:
@@ -135,7 +136,7 @@ class _PcmEncoder:
 
 
 class _WavEncoder:
-    """A header of 44 bytes and 16-bit samples, with a comment before or (whole) after them."""
+    """A header of 44 bytes, 16-bit samples and, where all is known at once, a comment."""
 
     media_type = FORMATS["wav"]
 
@@ -168,8 +169,7 @@ class _WavEncoder:
         if self._started:
             return b""
         self._started = True
-        header = _wav_header(self._rate, _UNKNOWN, _UNKNOWN)
-        return header[:36] + self._comment + header[36:]
+        return _wav_header(self._rate, _UNKNOWN, _UNKNOWN)
 
 
 def _wav_header(rate: int, riff_size: int, data_size: int) -> bytes:

@@ -40,9 +40,7 @@ def open_engine(
     text_timeout_s: float,
 ) -> Synthesizer:
     """A model to serve many callers with. Raises what `qwen3_tts.load` does."""
-    options = EngineOptions(
-        max_rows=max_rows, max_queue=max_queue, text_timeout_s=text_timeout_s
-    )
+    options = EngineOptions(max_rows=max_rows, max_queue=max_queue, text_timeout_s=text_timeout_s)
     return open_model(
         model, device=device, dtype=dtype, options=options, revision=revision, offline=offline
     )

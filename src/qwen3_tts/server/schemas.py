@@ -24,10 +24,7 @@ ALIASES = {
 }
 # What other servers offer and this one does not: refused when it is asked for.
 UNSUPPORTED = (
-    "ref_audio",
-    "ref_text",
     "references",
-    "x_vector_only_mode",
     "speaker_embedding",
     "word_timestamps",
     "timestamps",
@@ -38,8 +35,7 @@ UNSUPPORTED = (
     "extra_params",
 )
 INSTEAD = {
-    "ref_audio": "clone the voice once with POST /v1/audio/voices and name it as `voice`",
-    "references": "clone the voice once with POST /v1/audio/voices and name it as `voice`",
+    "references": "send one as `ref_audio`, or clone it once with POST /v1/audio/voices",
 }
 
 Text = Annotated[str, Field(max_length=LONGEST_NAME)]
@@ -91,6 +87,17 @@ class SpeechBody(BaseModel):
         None, ge=2, lt=2**31, description="N gives at most N - 1 frames of 80 ms."
     )
     text_first: bool | None = Field(None, description="Read all the text before the first sound.")
+    ref_audio: str | None = Field(
+        None,
+        description="A recording to speak like, in place of `voice`: base64, a data: string or, "
+        "where the server fetches any, an https URL.",
+    )
+    ref_text: str | None = Field(
+        None, max_length=LONGEST_INSTRUCTIONS, description="What the recording says, all of it."
+    )
+    x_vector_only_mode: bool | None = Field(
+        None, description="Take the speaker's sound alone, not the recording as an example."
+    )
     task_type: Literal["CustomVoice", "Base", "VoiceDesign"] | None = None
     priority: Literal["low", "normal", "high"] = "normal"
     strict: bool = Field(False, description="Refuse fields that are not known.")
@@ -223,7 +230,8 @@ def _explained(error: ValidationError, given: dict[str, Any]) -> Fault:
     if name == "voice":
         return _invalid('`voice` is a name, or an object as {"id": "..."}', name)
     shown = ""  # an input may be a book
-    if name not in ("input", "instructions") and isinstance(given.get(name), str | int | float):
+    is_short = name not in ("input", "instructions", "ref_audio", "ref_text")
+    if is_short and isinstance(given.get(name), str | int | float):
         shown = f" is {given[name]!r:.60}"
     said = first["msg"][0].lower() + first["msg"][1:]
     return _invalid(f"`{name}`{shown}: {said}", name)

@@ -6,11 +6,13 @@ from qwen3_tts.audio.containers import FORMATS
 from qwen3_tts.server import openai_models, sse
 from qwen3_tts.server.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode, outcome_of
+from qwen3_tts.server.inline_voice import inline_voice
 from qwen3_tts.server.logs import request_id_var
 from qwen3_tts.server.schemas import BODY_DOCUMENT, SpeechBody, read_speech
 from qwen3_tts.server.speech_answer import Manner, SpeechAnswer
 from qwen3_tts.server.speech_job import SpeechJob
 from qwen3_tts.server.state import Caller, ServerState, State
+from qwen3_tts.types import Voice
 
 ROUTE = "speech"  # in the metrics
 KINDS = {"CustomVoice": "custom_voice", "Base": "base", "VoiceDesign": "voice_design"}
@@ -36,8 +38,8 @@ async def speak(request: Request, state: State, caller: Caller) -> Response:
     """Speak a text; the sound leaves while it is made."""
     try:
         body = await read_speech(request)
-        job = _job(body, caller, state)
         await _check_task(body, state)
+        job = _job(body, caller, state, await inline_voice(body, caller, state))
     except Fault as fault:
         model = state.model.model_id
         state.metrics.request_done(ROUTE, model, outcome_of(fault), fault.code)
@@ -45,14 +47,14 @@ async def speak(request: Request, state: State, caller: Caller) -> Response:
     return SpeechAnswer(state.speaker, job, _manner(body))
 
 
-def _job(body: SpeechBody, caller: Principal, state: ServerState) -> SpeechJob:
+def _job(body: SpeechBody, caller: Principal, state: ServerState, voice: Voice | None) -> SpeechJob:
     suffix = openai_models.language_of(body.model, state) if body.model is not None else None
     language = suffix if suffix and body.language.lower() == "auto" else body.language
     return SpeechJob(
         text=body.input,
         principal=caller,
         request_id=request_id_var.get() or "",
-        voice=body.voice_name,
+        voice=voice or body.voice_name,
         language=language,
         instruct=body.instructions,
         sampling=body.sampling,
