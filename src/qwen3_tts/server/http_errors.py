@@ -5,12 +5,15 @@
 
 import logging
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from qwen3_tts.server.faults import HIDDEN, Fault, FaultCode
 from qwen3_tts.server.logs import REQUEST_ID_HEADER
@@ -18,6 +21,46 @@ from qwen3_tts.server.logs import REQUEST_ID_HEADER
 logger = logging.getLogger(__name__)
 
 BEARER = {"WWW-Authenticate": "Bearer"}
+RETRY_AFTER = {
+    "Retry-After": {
+        "description": "seconds after which to try again",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
+
+
+class ErrorObject(BaseModel):
+    """What went wrong; `message` says what is allowed."""
+
+    message: str
+    type: Literal[
+        "invalid_request_error", "authentication_error", "rate_limit_error", "server_error"
+    ]
+    param: str | None = Field(description="the field that was wrong")
+    code: str = Field(examples=["INVALID_TEXT"])
+
+
+class ErrorBody(BaseModel):
+    error: ErrorObject
+
+
+def told(description: str, **more: Any) -> dict[str, Any]:
+    """An error in the server's description of itself."""
+    return {"model": ErrorBody, "description": description, **more}
+
+
+# what any route may answer
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: told("The request is wrong; `param` names the field."),
+    401: told("A key is needed, or the one given is not valid."),
+    403: told("Not allowed to this caller, or under this name of the server."),
+    404: told("There is no such voice, model or path."),
+    408: told("The request came too slowly, or the server was too busy.", headers=RETRY_AFTER),
+    413: told("The body is too large."),
+    429: told("Too much at once.", headers=RETRY_AFTER),
+    500: told("A failure inside the server; its log has it under the X-Request-ID."),
+    503: told("The model is loading, or out of memory.", headers=RETRY_AFTER),
+}
 
 
 def error_type(status: int) -> str:
@@ -83,11 +126,20 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     code = FaultCode.NOT_FOUND if error.status_code == 404 else FaultCode.INVALID_MESSAGE
     message = str(error.detail)
     if error.status_code == 404:
-        message = f"there is nothing at {request.url.path[:200]}"
+        message = "there is nothing at this path"
     answer = error_response(Fault(code, message), error.status_code)
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answer
+
+
+def _methods(request: Request) -> set[str]:
+    """What this path can be asked for: the framework tells those of its first route alone."""
+    routes = [route.original_route for route in iter_route_contexts(request.app.routes)]
+    here = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in here for method in getattr(route, "methods", None) or ()}
 
 
 async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

@@ -1,12 +1,15 @@
 """Voices over HTTP: our own API, and the same for clients of OpenAI, vLLM-Omni and ElevenLabs."""
 
 import asyncio
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from qwen3_tts.audio.containers import encode_whole
 from qwen3_tts.server.auth import Principal
+from qwen3_tts.server.faults import Fault, FaultCode
+from qwen3_tts.server.http_errors import told
 from qwen3_tts.server.logs import request_id_var
 from qwen3_tts.server.recordings import check_cloning
 from qwen3_tts.server.speech_job import SpeechJob
@@ -41,7 +44,26 @@ PREVIEW_TEXTS = {
     "spanish": "Hola, así suena mi voz.",
 }
 
+LONGEST = 128  # characters: names have half as many, and long ones cost time to be compared
+MAKING: dict[int | str, dict[str, Any]] = {
+    409: told("There is a voice of this name."),
+    507: told("The server has no room left to keep it."),
+}
+
+BYTES = {"schema": {"type": "string", "format": "binary"}}
+
 router = APIRouter(tags=["voices"])
+
+
+async def _short(
+    voice_id: Annotated[str, Path(description="its id or its name", examples=["ann"])],
+) -> str:
+    if len(voice_id) > LONGEST:
+        raise Fault(FaultCode.VOICE_NOT_FOUND, "no voice has a name of such a length", "voice")
+    return voice_id
+
+
+VoiceName = Annotated[str, Depends(_short)]
 
 
 @router.get("/api/v1/voices")
@@ -50,14 +72,14 @@ async def list_voices(state: State, caller: PublicCaller) -> VoiceList:
     return VoiceList(voices=[VoiceItem.of(voice) for voice in await _listing(state)])
 
 
-@router.post("/api/v1/voices", status_code=201, openapi_extra=UPLOAD_FORM)
+@router.post("/api/v1/voices", status_code=201, openapi_extra=UPLOAD_FORM, responses=MAKING)
 async def make_voice(request: Request, state: State, caller: Caller) -> MadeVoice:
     """Clone a voice from a recording and keep it."""
     return MadeVoice(voice=VoiceItem.of(await _made(request, state, caller)))
 
 
 @router.get("/api/v1/voices/{voice_id}")
-async def show_voice(voice_id: str, state: State, caller: PublicCaller) -> VoiceItem:
+async def show_voice(voice_id: VoiceName, state: State, caller: PublicCaller) -> VoiceItem:
     """One voice, by id or name."""
     return VoiceItem.of(await _found(state, voice_id))
 
@@ -65,9 +87,9 @@ async def show_voice(voice_id: str, state: State, caller: PublicCaller) -> Voice
 @router.get(
     "/api/v1/voices/{voice_id}/preview",
     response_class=Response,
-    responses={200: {"content": {"audio/wav": {}}}},
+    responses={200: {"description": "The file.", "content": {"audio/wav": BYTES}}},
 )
-async def preview_voice(voice_id: str, state: State, caller: Caller) -> Response:
+async def preview_voice(voice_id: VoiceName, state: State, caller: Caller) -> Response:
     """A short sentence in this voice, as a wav file. It is speech, so it needs a key."""
     voice = await _found(state, voice_id)
     key = f"{voice.id} {voice.created_at}"
@@ -78,7 +100,9 @@ async def preview_voice(voice_id: str, state: State, caller: Caller) -> Response
 @router.get("/v1/audio/voices")
 @router.get("/v1/voices", include_in_schema=False)
 async def list_audio_voices(
-    state: State, caller: PublicCaller, legacy: bool = False
+    state: State,
+    caller: PublicCaller,
+    legacy: Annotated[bool, Query(description="names in place of objects")] = False,
 ) -> AudioVoiceList:
     """The same list, beside it the cloned ones as vLLM-Omni tells them; `legacy` gives names."""
     voices = await _listing(state)
@@ -89,7 +113,7 @@ async def list_audio_voices(
     return AudioVoiceList(voices=items, uploaded_voices=uploaded)
 
 
-@router.post("/v1/audio/voices", openapi_extra=UPLOAD_FORM)
+@router.post("/v1/audio/voices", openapi_extra=UPLOAD_FORM, responses=MAKING)
 @router.post("/v1/voices", include_in_schema=False)
 async def make_audio_voice(request: Request, state: State, caller: Caller) -> MadeAudioVoice:
     """Clone a voice from a recording and keep it; answers with OpenAI's and vLLM-Omni's keys."""
@@ -98,7 +122,7 @@ async def make_audio_voice(request: Request, state: State, caller: Caller) -> Ma
 
 @router.get("/v1/audio/voices/{voice_id}")
 @router.get("/v1/voices/{voice_id}", include_in_schema=False)
-async def show_audio_voice(voice_id: str, state: State, caller: PublicCaller) -> VoiceItem:
+async def show_audio_voice(voice_id: VoiceName, state: State, caller: PublicCaller) -> VoiceItem:
     """One voice, by id or name."""
     return VoiceItem.of(await _found(state, voice_id))
 
@@ -106,7 +130,7 @@ async def show_audio_voice(voice_id: str, state: State, caller: PublicCaller) ->
 @router.delete("/api/v1/voices/{voice_id}")
 @router.delete("/v1/audio/voices/{voice_id}")
 @router.delete("/v1/voices/{voice_id}", include_in_schema=False)
-async def delete_voice(voice_id: str, state: State, caller: Caller) -> DeletedVoice:
+async def delete_voice(voice_id: VoiceName, state: State, caller: Caller) -> DeletedVoice:
     """Delete a cloned voice, with its recording; only who made it may."""
     return DeletedVoice(id=await state.shelf.remove(voice_id, caller))
 
