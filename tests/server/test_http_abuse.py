@@ -467,7 +467,6 @@ def test_a_hostile_text_costs_little(text: str) -> None:
 HEAP = 20_000  # marks on one letter, sorted in a time that grows with the square of their number
 
 
-@pytest.mark.xfail(strict=True, reason="marks are not counted before they are put into order")
 @pytest.mark.parametrize("checked", [lambda t: check_text(t, HEAP), clean_name], ids=["t", "n"])
 def test_marks_heaped_on_a_letter_cost_little(checked: Callable[[str], Any]) -> None:
     began_s = time.process_time()

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 import websockets
+import websockets.sync.client
 
 from qwen3_tts.backends.fake import FakeSynthesizer
 from qwen3_tts.errors import InvalidRequest
@@ -24,6 +25,7 @@ from qwen3_tts.server.app import create_app
 from qwen3_tts.server.serve import Server, config_of, listen, run_server, url_of
 from qwen3_tts.server.settings import ServerSettings, load_settings
 
+WS = "/api/v1/speak"
 SLOW = "[slow:0.02] twenty frames."
 
 
@@ -279,3 +281,35 @@ def test_the_connection_of_a_reader_who_takes_nothing_is_dropped(tmp_path: Path)
         until(lambda: len(connections) == 1 and server.fake.started > 1)  # the first is the probe
         until(lambda: not connections)
         assert server.fake.active == 0
+
+
+@pytest.mark.parametrize("head", [b"", b"GET /health HTTP/1.1\r\n", b"POST /v1/a HTTP/1.1\r\nA: "])
+def test_a_line_on_which_no_request_begins_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes
+) -> None:
+    monkeypatch.setattr("qwen3_tts.server.http_lines.HEAD_S", 0.4)
+    with running(tmp_path) as server:
+        with socket.create_connection(server.sockets[0].getsockname()[:2], timeout=8) as client:
+            client.sendall(head)
+            began_s = time.monotonic()
+            for _ in range(2):  # drops of a head do not buy more time
+                time.sleep(0.1)
+                client.sendall(b"x" if head else b"")
+            assert client.recv(100) == b""
+            assert time.monotonic() - began_s < 4
+        with websockets.sync.client.connect(server.url.replace("http", "ws") + WS) as live:
+            live.recv()
+            time.sleep(0.6)  # longer than a head may take
+            live.send(json.dumps({"type": "ping"}))
+            assert json.loads(live.recv())["type"] == "pong"
+
+
+def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
+    with running(tmp_path) as server, socket.socket() as client:
+        client.settimeout(8)
+        client.connect(server.sockets[0].getsockname()[:2])
+        client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(40):
+                client.sendall(b"X-Long: " + b"a" * 1000 + b"\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 4")

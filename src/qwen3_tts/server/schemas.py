@@ -40,7 +40,8 @@ INSTEAD = {
 
 Text = Annotated[str, Field(max_length=LONGEST_NAME)]
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
-Factor = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+LEAST = 1e-6  # the engine divides by it; below it a temperature counts as 0
+Factor = Annotated[float, Field(ge=LEAST, le=100, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -60,7 +61,12 @@ VoiceId = Annotated[
 class SpeechBody(BaseModel):
     """A field that is null counts as left out."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="ignore",
+        frozen=True,
+        protected_namespaces=(),
+        json_schema_extra={"examples": [{"input": "Hello there.", "response_format": "mp3"}]},
+    )
 
     input: str = Field(description="The text to speak.")
     model: Text | None = Field(None, description="Left out: the model that is served.")
@@ -115,7 +121,12 @@ class SpeechBody(BaseModel):
     def sampling(self) -> Sampling:
         temperature, greedy = _draw(self.temperature, self.do_sample)
         sub_temperature, sub_greedy = _draw(self.subtalker_temperature, self.subtalker_dosample)
-        if self.temperature == 0 and sub_temperature is None and sub_greedy is None:
+        if (
+            self.temperature is not None
+            and temperature is None
+            and sub_temperature is None
+            and sub_greedy is None
+        ):
             sub_greedy = True  # who wants no chance at all wants none in the other codes either
         return Sampling(
             temperature=temperature,
@@ -132,8 +143,9 @@ class SpeechBody(BaseModel):
 
 def _draw(temperature: float | None, do_sample: bool | None) -> tuple[float | None, bool | None]:
     """A temperature for the engine, which takes none of 0, and whether it is greedy."""
-    greedy = None if do_sample is None else not do_sample
-    return (None, True) if temperature == 0 else (temperature, greedy)
+    if temperature is not None and temperature < LEAST:
+        return None, True
+    return temperature, None if do_sample is None else not do_sample
 
 
 BODY_DOCUMENT: dict[str, Any] = {  # for the framework's document, as it does not read the body

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from qwen3_tts.backends.base import Synthesizer
 from qwen3_tts.errors import InvalidRequest
 from qwen3_tts.server.app import create_app
+from qwen3_tts.server.http_lines import PatientHttp
 from qwen3_tts.server.logs import configure_logging
 from qwen3_tts.server.model_host import ModelState
 from qwen3_tts.server.opening import check_model
@@ -142,6 +143,7 @@ def config_of(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=PatientHttp,
         ws="websockets-sansio",
         ws_max_size=settings.max_message_bytes,
         ws_per_message_deflate=False,  # sound hardly shrinks: six times the CPU for little

@@ -3,6 +3,7 @@
 import unicodedata
 
 from qwen3_tts.server.faults import Fault, FaultCode
+from qwen3_tts.voices.names import MOST_MARKS, is_heaped
 
 
 def check_text(text: str, max_chars: int, *, param: str = "input") -> str:
@@ -15,6 +16,9 @@ def check_text(text: str, max_chars: int, *, param: str = "input") -> str:
     for bad, name in (("\0", "a NUL character"), *_surrogates(text)):
         if bad in text:
             raise Fault(FaultCode.INVALID_TEXT, f"the text has {name} in it", param)
+    if is_heaped(text):
+        message = f"the text has more than {MOST_MARKS} marks on one letter"
+        raise Fault(FaultCode.INVALID_TEXT, message, param)
     text = unicodedata.normalize("NFC", text)
     if len(text) > max_chars:
         raise _too_long(len(text), max_chars, param)

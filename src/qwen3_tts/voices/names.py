@@ -8,6 +8,8 @@ from typing import TypeGuard
 from qwen3_tts.errors import InvalidVoice
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MOST_MARKS = 30  # on one letter
+ODD_MARKS = "\u0f73\u0f75\u0f81"  # class 0 themselves, but made of marks
 LONGEST_NAME = 64
 JOINERS = "\u200c\u200d"  # invisible, but Persian, Hindi and emoji are misspelled without them
 # Controls, invisible and directional marks, lone surrogates, private and unassigned characters.
@@ -19,6 +21,20 @@ def new_id() -> str:
     return f"voice_{secrets.token_hex(6)}"
 
 
+def is_heaped(text: str) -> bool:
+    """Whether more marks stand on one letter than writing needs.
+
+    Putting marks into order takes a time that grows with the square of their number, so this comes
+    before any normal form. 30 is what Unicode's stream-safe format allows (UAX 15, section 13).
+    """
+    run = 0
+    for char in text:
+        run = run + 1 if unicodedata.combining(char) or char in ODD_MARKS else 0
+        if run > MOST_MARKS:
+            return True
+    return False
+
+
 def is_id(text: object) -> TypeGuard[str]:
     return isinstance(text, str) and ID.fullmatch(text) is not None
 
@@ -27,6 +43,7 @@ def clean_name(name: object) -> str:
     """The name in NFC, white space made single blanks. Raises `InvalidVoice`."""
     if not isinstance(name, str):
         raise InvalidVoice(f"a voice's name is a string, got {type(name).__name__}")
+    _refuse_heaps(name, "name")
     cleaned = " ".join(unicodedata.normalize("NFC", name).split())
     for char in cleaned:
         if unicodedata.category(char) in UNSHOWN and char not in JOINERS:
@@ -45,6 +62,8 @@ def clean_name(name: object) -> str:
 
 def name_key(name: str) -> str:
     """Equal for names that differ in case, width or composition alone."""
+    if is_heaped(name):  # no voice has such a name
+        return name
     folded = unicodedata.normalize("NFKC", name).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
@@ -53,6 +72,7 @@ def clean_text(text: object, what: str, longest: int) -> str:
     """A text that a file can hold, blanks around it removed. Raises `InvalidVoice`."""
     if not isinstance(text, str):
         raise InvalidVoice(f"a voice's {what} is a string, got {type(text).__name__}")
+    _refuse_heaps(text, what)
     cleaned = unicodedata.normalize("NFC", text).strip()
     if len(cleaned) > longest:
         raise InvalidVoice(
@@ -65,3 +85,8 @@ def clean_text(text: object, what: str, longest: int) -> str:
                 "surrogates are not allowed"
             )
     return cleaned
+
+
+def _refuse_heaps(text: str, what: str) -> None:
+    if is_heaped(text):
+        raise InvalidVoice(f"a voice's {what} has more than {MOST_MARKS} marks on one letter")
