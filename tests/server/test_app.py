@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 
 from qwen3_tts.backends.fake import FakeSynthesizer
 from qwen3_tts.server import app as app_module
+from qwen3_tts.server.access.auth import ANONYMOUS, Principal
 from qwen3_tts.server.app import create_app
-from qwen3_tts.server.auth import ANONYMOUS, Principal
 from qwen3_tts.server.faults import Fault
-from qwen3_tts.server.model_host import ModelState
 from qwen3_tts.server.settings import ServerSettings, load_settings
+from qwen3_tts.server.speaking.model_host import ModelState
 from qwen3_tts.server.state import ServerState
 
 KEY = "a-key-of-the-tests"
@@ -163,7 +163,7 @@ def test_a_model_that_cannot_be_loaded_is_tried_again(
 
     monkeypatch.setattr(app_module, "open_engine", open_engine)
     monkeypatch.setattr(app_module, "HOUSEKEEPING_S", 0.01)
-    monkeypatch.setattr("qwen3_tts.server.model_host.FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr("qwen3_tts.server.speaking.model_host.FIRST_PAUSE_S", 0.05)
     app = create_app(settings_of(tmp_path))
     state_of(app).model._pause_s = 0.05
     with running(app) as client:

@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwen3_tts.errors import InvalidRequest
-from qwen3_tts.server import jwt_auth
-from qwen3_tts.server.auth import (
+from qwen3_tts.server.access import jwt_auth
+from qwen3_tts.server.access.auth import (
     ANONYMOUS,
     SUBPROTOCOL,
     Authenticator,
@@ -131,7 +131,7 @@ def test_every_key_is_compared_whichever_matches(monkeypatch: pytest.MonkeyPatch
         calls.append(1)
         return compare(a, b)
 
-    monkeypatch.setattr("qwen3_tts.server.auth.hmac.compare_digest", counted)
+    monkeypatch.setattr("qwen3_tts.server.access.auth.hmac.compare_digest", counted)
     for key in ("aaaa", "bbbb", "cccc"):
         auth.identify(key)
     refused(auth, "dddd")
@@ -444,7 +444,7 @@ def test_an_issuer_that_is_away_is_not_asked_for_every_token(
     assert len(issuer.asked) == 1
     issuer.status = 200
     later = time.monotonic() + jwt_auth.FETCH_PAUSE_S + 1
-    monkeypatch.setattr("qwen3_tts.server.jwt_auth.time.monotonic", lambda: later)
+    monkeypatch.setattr("qwen3_tts.server.access.jwt_auth.time.monotonic", lambda: later)
     assert auth.identify(token).id == "jwt:ann"
 
 

@@ -17,10 +17,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from qwen3_tts.server import fetch
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.fetch import Network, fetch_recording, is_public, parse
 from qwen3_tts.server.settings import ServerSettings, load_settings
+from qwen3_tts.server.voices import fetch
+from qwen3_tts.server.voices.fetch import Network, fetch_recording, is_public, parse
 
 PUBLIC = "93.184.215.14"
 

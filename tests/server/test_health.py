@@ -9,10 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from qwen3_tts.backends.fake import FakeSynthesizer
+from qwen3_tts.server.access.auth import ANONYMOUS
 from qwen3_tts.server.app import create_app
-from qwen3_tts.server.auth import ANONYMOUS
-from qwen3_tts.server.model_host import ModelState
 from qwen3_tts.server.settings import load_settings
+from qwen3_tts.server.speaking.model_host import ModelState
 from qwen3_tts.server.state import ServerState
 from qwen3_tts.version import __version__
 

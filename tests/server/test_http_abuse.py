@@ -19,15 +19,15 @@ from starlette.testclient import TestClient
 
 from qwen3_tts.backends.fake import FakeSynthesizer
 from qwen3_tts.errors import SpeechError
-from qwen3_tts.server import request_guard
+from qwen3_tts.server.access import request_guard
 from qwen3_tts.server.app import create_app
 from qwen3_tts.server.faults import Fault
-from qwen3_tts.server.logs import REQUEST_ID_HEADER
-from qwen3_tts.server.redaction import Redactor
-from qwen3_tts.server.schemas import parse_speech
+from qwen3_tts.server.observe.logs import REQUEST_ID_HEADER
+from qwen3_tts.server.observe.redaction import Redactor
+from qwen3_tts.server.openai.schemas import parse_speech
 from qwen3_tts.server.serve import Server, config_of
 from qwen3_tts.server.settings import load_settings
-from qwen3_tts.server.spoken_text import check_piece, check_text
+from qwen3_tts.server.speaking.text import check_piece, check_text
 from qwen3_tts.server.state import ServerState
 from qwen3_tts.voices.names import clean_name, name_key
 

@@ -119,7 +119,7 @@ def test_the_command_serves_and_says_where(start: Start) -> None:
     assert f"base URL {server.url}/v1, model 'fake'" in shown
     assert "is needed" in shown
     lines = server.logged()  # each of them is JSON
-    assert {"uvicorn.error", "qwen3_tts.server.serve", "qwen3_tts.server.access"} <= {
+    assert {"qwen3_tts.server.serve", "qwen3_tts.server.access"} <= {
         line["logger"] for line in lines
     }
     assert "a-key-of-the-tests-1" not in server.log.read_text() + shown

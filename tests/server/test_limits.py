@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen3_tts.server.auth import ANONYMOUS, Principal
+from qwen3_tts.server.access.auth import ANONYMOUS, Principal
+from qwen3_tts.server.access.limits import MOST_BUCKETS, Limits
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.limits import MOST_BUCKETS, Limits
 from qwen3_tts.server.settings import ServerSettings
 
 ANN, BOB = Principal("key:aaaaaaaa", True), Principal("key:bbbbbbbb", True)

@@ -19,13 +19,13 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from qwen3_tts.server.logs import (
+from qwen3_tts.server.observe.logs import (
     RequestIdMiddleware,
     configure_logging,
     new_request_id,
     request_id_var,
 )
-from qwen3_tts.server.redaction import Redactor, described_text
+from qwen3_tts.server.observe.redaction import Redactor, described_text
 from qwen3_tts.server.settings import load_settings
 
 KEY = "the-api-key-of-this-server"

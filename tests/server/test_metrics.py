@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from qwen3_tts.server.faults import FaultCode
-from qwen3_tts.server.metrics import ABORTS, MODEL_STATES, WATCHED, Metrics
+from qwen3_tts.server.observe.metrics import ABORTS, MODEL_STATES, WATCHED, Metrics
 
 NAMES = (  # of the agreed set, as far as this server has them
     "tts_requests tts_queue_wait_seconds tts_ttfa_seconds tts_chunk_gap_seconds tts_audio_seconds "

@@ -10,7 +10,12 @@ import pytest
 
 from qwen3_tts.backends.fake import FakeSynthesizer
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.model_host import FIRST_PAUSE_S, LONGEST_PAUSE_S, ModelHost, ModelState
+from qwen3_tts.server.speaking.model_host import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    ModelHost,
+    ModelState,
+)
 
 
 class Clock:

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from qwen3_tts.server.model_host import ModelHost
-from qwen3_tts.server.openai_models import SUFFIXES, known_models, language_of
+from qwen3_tts.server.openai.models import SUFFIXES, known_models, language_of
+from qwen3_tts.server.speaking.model_host import ModelHost
 from qwen3_tts.server.state import ServerState
 from tests.server.speech_server import Served, served
 

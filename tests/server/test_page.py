@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 
 from qwen3_tts.audio.files import pcm16
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
-from qwen3_tts.server import page
 from qwen3_tts.server.app import create_app
+from qwen3_tts.server.page import routes as page
 from qwen3_tts.server.settings import load_settings
 from tests.server.browser import FAINT, JOIN, Page, browser, need_browser, resize, until, use_theme
 from tests.server.live import live

@@ -21,11 +21,13 @@ import qwen3_tts
 from qwen3_tts.backends.fake import FakeSynthesizer
 from qwen3_tts.errors import SpeechError, StreamFailed
 from qwen3_tts.server import app as app_module
-from qwen3_tts.server import recordings, speech_answer, voice_routes
 from qwen3_tts.server.app import create_app
-from qwen3_tts.server.logs import REQUEST_ID_HEADER, JsonLines
-from qwen3_tts.server.redaction import Redactor
+from qwen3_tts.server.observe.logs import REQUEST_ID_HEADER, JsonLines
+from qwen3_tts.server.observe.redaction import Redactor
+from qwen3_tts.server.openai import answer as speech_answer
 from qwen3_tts.server.settings import load_settings
+from qwen3_tts.server.voices import recordings
+from qwen3_tts.server.voices import routes as voice_routes
 
 KEY, WRONG = "a-key-of-the-tests", "another-key-of-the-tests"
 SECRET = "the-secret-in-the-error"

@@ -287,7 +287,7 @@ def test_the_connection_of_a_reader_who_takes_nothing_is_dropped(tmp_path: Path)
 def test_a_line_on_which_no_request_begins_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: bytes
 ) -> None:
-    monkeypatch.setattr("qwen3_tts.server.http_lines.HEAD_S", 0.4)
+    monkeypatch.setattr("qwen3_tts.server.access.http_lines.HEAD_S", 0.4)
     with running(tmp_path) as server:
         with socket.create_connection(server.sockets[0].getsockname()[:2], timeout=8) as client:
             client.sendall(head)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen3_tts.server.session import (
+from qwen3_tts.server.websocket.states import (
     TRANSITIONS,
     IllegalTransition,
     SessionClock,

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 
 from qwen3_tts.audio.files import pcm16
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
-from qwen3_tts.server.speak_session import MAX_MISTAKES, MESSAGE_BURST
+from qwen3_tts.server.websocket.session import MAX_MISTAKES, MESSAGE_BURST
 from tests.server.speak_client import Client, Served, serving, talk
 
 TEXT = "Hello there."

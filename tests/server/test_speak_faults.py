@@ -10,8 +10,8 @@ import pytest
 
 from qwen3_tts.audio.files import pcm16
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
-from qwen3_tts.server import speaking
-from qwen3_tts.server.utterance import Utterance
+from qwen3_tts.server.speaking import speaker as speaking
+from qwen3_tts.server.websocket.utterance import Utterance
 from tests.server.speak_client import Client, Heard, Served, serving, talk
 
 TEXT = "Hello there."

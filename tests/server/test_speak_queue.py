@@ -10,8 +10,8 @@ import pytest
 
 from qwen3_tts.audio.files import pcm16
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
-from qwen3_tts.server.speak_session import MAX_WAITING
-from qwen3_tts.server.voice_shelf import VoiceShelf
+from qwen3_tts.server.voices.shelf import VoiceShelf
+from qwen3_tts.server.websocket.session import MAX_WAITING
 from tests.server.speak_client import Client, Heard, Served, serving, talk
 
 TEXT = "Hello there."

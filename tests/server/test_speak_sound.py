@@ -100,7 +100,7 @@ def test_every_frame_is_whole_samples(
 
 
 def test_full_scale_is_clipped_in_pcm16_and_kept_in_pcm32f() -> None:
-    from qwen3_tts.server.wire import as_pcm
+    from qwen3_tts.server.websocket.wire import as_pcm
 
     loud = np.array([-2, -1, 0, 1, 2], dtype=np.float32)
     assert np.frombuffer(as_pcm(loud, "pcm16"), "<i2").tolist() == [-32768, -32768, 0, 32767, 32767]

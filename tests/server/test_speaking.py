@@ -12,12 +12,12 @@ from qwen3_tts.audio.files import resample
 from qwen3_tts.audio.speed import TimeStretch
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
 from qwen3_tts.errors import OutOfMemory, StreamFailed
+from qwen3_tts.server.access.auth import ANONYMOUS, Principal
 from qwen3_tts.server.app import build_state
-from qwen3_tts.server.auth import ANONYMOUS, Principal
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.model_host import PROBE
 from qwen3_tts.server.settings import load_settings
-from qwen3_tts.server.speech_job import SpeechJob, Summary
+from qwen3_tts.server.speaking.job import SpeechJob, Summary
+from qwen3_tts.server.speaking.model_host import PROBE
 from qwen3_tts.server.state import ServerState
 from qwen3_tts.types import Wave
 
@@ -166,7 +166,7 @@ def test_failure_in_the_middle(run: Run) -> None:
 
 
 def test_memory_may_be_there_the_second_time(run: Run, monkeypatch: Any) -> None:
-    monkeypatch.setattr("qwen3_tts.server.speaking.OOM_PAUSE_S", 0.01)
+    monkeypatch.setattr("qwen3_tts.server.speaking.speaker.OOM_PAUSE_S", 0.01)
     fake = FakeSynthesizer()
     stream, tries = fake.stream, []
 
@@ -180,7 +180,7 @@ def test_memory_may_be_there_the_second_time(run: Run, monkeypatch: Any) -> None
 
 
 def test_memory_that_is_not_there_twice(run: Run, monkeypatch: Any) -> None:
-    monkeypatch.setattr("qwen3_tts.server.speaking.OOM_PAUSE_S", 0.01)
+    monkeypatch.setattr("qwen3_tts.server.speaking.speaker.OOM_PAUSE_S", 0.01)
     fault = run(lambda state: fault_of_job(state, job("[oom:0] hello")))
     assert fault.code is FaultCode.GPU_OUT_OF_MEMORY
     assert fault.recoverable

@@ -12,7 +12,7 @@ import pytest
 from qwen3_tts.audio.containers import FORMATS
 from qwen3_tts.backends.fake import FakeSynthesizer
 from qwen3_tts.server.faults import Fault
-from qwen3_tts.server.schemas import ALIASES, UNSUPPORTED, SpeechBody, parse_speech
+from qwen3_tts.server.openai.schemas import ALIASES, UNSUPPORTED, SpeechBody, parse_speech
 from qwen3_tts.types import Sampling
 from tests.server.speech_server import SPEECH, TEXT, Served, file_of, served
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.spoken_text import check_piece, check_text
+from qwen3_tts.server.speaking.text import check_piece, check_text
 
 LIMIT = 20
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from qwen3_tts.backends.fake import FakeSynthesizer
-from qwen3_tts.server import speech_answer, sse
-from qwen3_tts.server.outlet import with_pauses
-from qwen3_tts.server.speech_job import Summary
+from qwen3_tts.server.openai import answer as speech_answer
+from qwen3_tts.server.openai import sse
+from qwen3_tts.server.openai.outlet import with_pauses
+from qwen3_tts.server.speaking.job import Summary
 from tests.server.speech_server import TEXT, events_of, file_of, served, wait_until
 
 SUMMARY = Summary(

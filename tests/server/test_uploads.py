@@ -20,11 +20,11 @@ from starlette.requests import Request
 from qwen3_tts.audio import uploads as audio_uploads
 from qwen3_tts.audio.uploads import KINDS, Bounds, kind_of, read_upload
 from qwen3_tts.errors import InvalidAudio
-from qwen3_tts.server import uploads
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.recordings import read_recording
 from qwen3_tts.server.settings import ServerSettings, load_settings
-from qwen3_tts.server.uploads import read_form, read_new_voice
+from qwen3_tts.server.voices import uploads
+from qwen3_tts.server.voices.recordings import read_recording
+from qwen3_tts.server.voices.uploads import read_form, read_new_voice
 
 RATE = 24_000
 

@@ -17,17 +17,18 @@ from starlette.testclient import TestClient
 from qwen3_tts.backends.base import Synthesizer
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
-from qwen3_tts.server import uploads, voice_routes
-from qwen3_tts.server.auth import Authenticator
+from qwen3_tts.server.access.auth import Authenticator
+from qwen3_tts.server.access.limits import Limits
 from qwen3_tts.server.faults import Fault
-from qwen3_tts.server.limits import Limits
-from qwen3_tts.server.metrics import Metrics
-from qwen3_tts.server.model_host import ModelHost
+from qwen3_tts.server.observe.metrics import Metrics
 from qwen3_tts.server.settings import load_settings
-from qwen3_tts.server.speaking import Speaker
+from qwen3_tts.server.speaking.model_host import ModelHost
+from qwen3_tts.server.speaking.speaker import Speaker
 from qwen3_tts.server.state import ServerState
-from qwen3_tts.server.voice_routes import PREVIEW_SEED, PREVIEW_TEXTS, PROVENANCE
-from qwen3_tts.server.voice_shelf import VoiceShelf
+from qwen3_tts.server.voices import routes as voice_routes
+from qwen3_tts.server.voices import uploads
+from qwen3_tts.server.voices.routes import PREVIEW_SEED, PREVIEW_TEXTS, PROVENANCE
+from qwen3_tts.server.voices.shelf import VoiceShelf
 from qwen3_tts.voices.library import VoiceLibrary
 
 RATE = 24_000

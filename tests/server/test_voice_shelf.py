@@ -14,14 +14,14 @@ import soundfile
 
 from qwen3_tts.backends.fake import VECTOR_SIZE, FakeSynthesizer
 from qwen3_tts.errors import DiskFull, InvalidVoice
-from qwen3_tts.server.auth import ANONYMOUS, Principal
+from qwen3_tts.server.access.auth import ANONYMOUS, Principal
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.metrics import Metrics
-from qwen3_tts.server.model_host import ModelHost
+from qwen3_tts.server.observe.metrics import Metrics
 from qwen3_tts.server.settings import load_settings
-from qwen3_tts.server.voice_cache import Cache
-from qwen3_tts.server.voice_schemas import NewVoice, Resolved
-from qwen3_tts.server.voice_shelf import OPENAI_NAMES, VoiceShelf
+from qwen3_tts.server.speaking.model_host import ModelHost
+from qwen3_tts.server.voices.cache import Cache
+from qwen3_tts.server.voices.schemas import NewVoice, Resolved
+from qwen3_tts.server.voices.shelf import OPENAI_NAMES, VoiceShelf
 from qwen3_tts.types import Voice
 from qwen3_tts.voices.library import VoiceEntry, VoiceLibrary
 

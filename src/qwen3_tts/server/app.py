@@ -11,19 +11,23 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import iter_route_contexts
 
 from qwen3_tts.backends.base import Synthesizer
-from qwen3_tts.server import health, page, speak, speech, voice_routes
-from qwen3_tts.server.auth import Authenticator
+from qwen3_tts.server.access.auth import Authenticator
+from qwen3_tts.server.access.limits import Limits
+from qwen3_tts.server.access.request_guard import RequestGuard
 from qwen3_tts.server.http_errors import ERROR_RESPONSES, install_error_handlers
-from qwen3_tts.server.limits import Limits
-from qwen3_tts.server.logs import RequestIdMiddleware
-from qwen3_tts.server.metrics import Metrics
-from qwen3_tts.server.model_host import ModelHost
-from qwen3_tts.server.opening import open_engine
-from qwen3_tts.server.request_guard import RequestGuard
+from qwen3_tts.server.observe.health import router as health
+from qwen3_tts.server.observe.logs import RequestIdMiddleware
+from qwen3_tts.server.observe.metrics import Metrics
+from qwen3_tts.server.openai.routes import router as speech
+from qwen3_tts.server.page.routes import router as page
 from qwen3_tts.server.settings import ServerSettings
-from qwen3_tts.server.speaking import Speaker
+from qwen3_tts.server.speaking.model_host import ModelHost
+from qwen3_tts.server.speaking.opening import open_engine
+from qwen3_tts.server.speaking.speaker import Speaker
 from qwen3_tts.server.state import ServerState, caller, public_caller
-from qwen3_tts.server.voice_shelf import VoiceShelf
+from qwen3_tts.server.voices.routes import router as voices
+from qwen3_tts.server.voices.shelf import VoiceShelf
+from qwen3_tts.server.websocket.routes import router as speak
 from qwen3_tts.version import __version__
 from qwen3_tts.voices.library import VoiceLibrary
 
@@ -55,7 +59,7 @@ SECURITY_SCHEMES = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 EITHER: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}]
-ROUTERS = (speech.router, voice_routes.router, speak.router, health.router, page.router)
+ROUTERS = (speech, voices, speak, health, page)
 
 
 def create_app(settings: ServerSettings, *, synthesizer: Synthesizer | None = None) -> FastAPI:

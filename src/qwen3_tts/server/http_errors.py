@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match
 
 from qwen3_tts.server.faults import HIDDEN, Fault, FaultCode
-from qwen3_tts.server.logs import REQUEST_ID_HEADER
+from qwen3_tts.server.observe.logs import REQUEST_ID_HEADER
 
 logger = logging.getLogger(__name__)
 

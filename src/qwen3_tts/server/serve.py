@@ -17,12 +17,12 @@ from fastapi import FastAPI
 
 from qwen3_tts.backends.base import Synthesizer
 from qwen3_tts.errors import InvalidRequest
+from qwen3_tts.server.access.http_lines import PatientHttp
 from qwen3_tts.server.app import create_app
-from qwen3_tts.server.http_lines import PatientHttp
-from qwen3_tts.server.logs import configure_logging
-from qwen3_tts.server.model_host import ModelState
-from qwen3_tts.server.opening import check_model
+from qwen3_tts.server.observe.logs import configure_logging
 from qwen3_tts.server.settings import ServerSettings, check_exposure
+from qwen3_tts.server.speaking.model_host import ModelState
+from qwen3_tts.server.speaking.opening import check_model
 from qwen3_tts.server.state import ServerState
 
 logger = logging.getLogger(__name__)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from qwen3_tts.server.auth import ANONYMOUS, Authenticator, Principal, token_of
-from qwen3_tts.server.limits import Limits
-from qwen3_tts.server.metrics import Metrics
-from qwen3_tts.server.model_host import ModelHost
+from qwen3_tts.server.access.auth import ANONYMOUS, Authenticator, Principal, token_of
+from qwen3_tts.server.access.limits import Limits
+from qwen3_tts.server.observe.metrics import Metrics
 from qwen3_tts.server.settings import ServerSettings
-from qwen3_tts.server.speaking import Speaker
-from qwen3_tts.server.voice_shelf import VoiceShelf
+from qwen3_tts.server.speaking.model_host import ModelHost
+from qwen3_tts.server.speaking.speaker import Speaker
+from qwen3_tts.server.voices.shelf import VoiceShelf
 
 if TYPE_CHECKING:
-    from qwen3_tts.server.speak_session import SpeakSession
+    from qwen3_tts.server.websocket.session import SpeakSession
 
 
 @dataclass

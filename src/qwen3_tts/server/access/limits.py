@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import ceil
 
-from qwen3_tts.server.auth import Principal
+from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode
 from qwen3_tts.server.settings import ServerSettings
 

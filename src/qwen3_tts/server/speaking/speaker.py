@@ -13,15 +13,15 @@ from typing import Any, cast
 
 from qwen3_tts.backends.base import SpeechStream, SpeechTextStream
 from qwen3_tts.errors import OutOfMemory, StreamFailed
+from qwen3_tts.server.access.limits import Limits
 from qwen3_tts.server.faults import Fault, FaultCode, fault_of
-from qwen3_tts.server.limits import Limits
-from qwen3_tts.server.metrics import Metrics
-from qwen3_tts.server.model_host import ModelHost
+from qwen3_tts.server.observe.metrics import Metrics
 from qwen3_tts.server.settings import ServerSettings
-from qwen3_tts.server.shape import Shape
-from qwen3_tts.server.speech_job import Piece, SpeechJob, Start, Summary
-from qwen3_tts.server.spoken_text import check_piece, check_text
-from qwen3_tts.server.voice_shelf import VoiceShelf
+from qwen3_tts.server.speaking.job import Piece, SpeechJob, Start, Summary
+from qwen3_tts.server.speaking.model_host import ModelHost
+from qwen3_tts.server.speaking.shape import Shape
+from qwen3_tts.server.speaking.text import check_piece, check_text
+from qwen3_tts.server.voices.shelf import VoiceShelf
 from qwen3_tts.types import AudioChunk, SpeakOptions, Speech, Voice, Wave
 
 logger = logging.getLogger(__name__)

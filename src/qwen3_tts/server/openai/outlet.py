@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Send
 
 from qwen3_tts.server.faults import Fault
-from qwen3_tts.server.wire import Gone
+from qwen3_tts.server.websocket.wire import Gone
 
 Item = TypeVar("Item")
 PART_BYTES = 65_536

@@ -10,10 +10,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from qwen3_tts.errors import InvalidVoice
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.fetch import fetch_recording
 from qwen3_tts.server.settings import ServerSettings
-from qwen3_tts.server.spoken_text import check_text
-from qwen3_tts.server.voice_schemas import NewVoice
+from qwen3_tts.server.speaking.text import check_text
+from qwen3_tts.server.voices.fetch import fetch_recording
+from qwen3_tts.server.voices.schemas import NewVoice
 from qwen3_tts.voices.names import clean_name, clean_text
 from qwen3_tts.voices.reading import LONGEST_DESCRIPTION, LONGEST_TRANSCRIPT, LONGEST_WORD
 

@@ -15,13 +15,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from qwen3_tts.audio.containers import FORMATS, Encoder, make_encoder
-from qwen3_tts.server import sse
 from qwen3_tts.server.faults import fault_of, outcome_of
-from qwen3_tts.server.outlet import Aborted, Outlet, while_connected, with_pauses
-from qwen3_tts.server.speaking import Speaker, Speaking
-from qwen3_tts.server.speech_job import SpeechJob
-from qwen3_tts.server.voice_routes import PROVENANCE
-from qwen3_tts.server.wire import Gone
+from qwen3_tts.server.openai import sse
+from qwen3_tts.server.openai.outlet import Aborted, Outlet, while_connected, with_pauses
+from qwen3_tts.server.speaking.job import SpeechJob
+from qwen3_tts.server.speaking.speaker import Speaker, Speaking
+from qwen3_tts.server.voices.routes import PROVENANCE
+from qwen3_tts.server.websocket.wire import Gone
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from qwen3_tts.server.redaction import Redactor, described_text
+from qwen3_tts.server.observe.redaction import Redactor, described_text
 from qwen3_tts.server.settings import ServerSettings
 
 __all__ = ["RequestIdMiddleware", "configure_logging", "described_text", "new_request_id"]

@@ -8,7 +8,7 @@ import logging
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from qwen3_tts.server.auth import (
+from qwen3_tts.server.access.auth import (
     ANONYMOUS,
     accepted_subprotocol,
     host_allowed,
@@ -16,9 +16,9 @@ from qwen3_tts.server.auth import (
     token_of,
 )
 from qwen3_tts.server.faults import HIDDEN, Fault, FaultCode
-from qwen3_tts.server.speak_session import SpeakSession
 from qwen3_tts.server.state import state_of
-from qwen3_tts.server.wire import INTERNAL, Gone, Wire
+from qwen3_tts.server.websocket.session import SpeakSession
+from qwen3_tts.server.websocket.wire import INTERNAL, Gone, Wire
 
 logger = logging.getLogger(__name__)
 router = APIRouter()

@@ -14,16 +14,24 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from qwen3_tts.server.auth import Principal
+from qwen3_tts.server.access.auth import Principal
+from qwen3_tts.server.access.flood import EarlyMessages, Final, Flood
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.flood import EarlyMessages, Final, Flood
-from qwen3_tts.server.logs import new_request_id, request_id_var
-from qwen3_tts.server.messages import Cancel, ClientMessage, Ping, Speak, Start, Stop, parse
-from qwen3_tts.server.model_host import ModelState
-from qwen3_tts.server.session import SessionClock, SessionState, wait_for_either
+from qwen3_tts.server.observe.logs import new_request_id, request_id_var
+from qwen3_tts.server.speaking.model_host import ModelState
 from qwen3_tts.server.state import ServerState
-from qwen3_tts.server.utterance import SessionOptions, Utterance
-from qwen3_tts.server.wire import GOING_AWAY, NORMAL, POLICY, TRY_LATER, Gone, Wire
+from qwen3_tts.server.websocket.messages import (
+    Cancel,
+    ClientMessage,
+    Ping,
+    Speak,
+    Start,
+    Stop,
+    parse,
+)
+from qwen3_tts.server.websocket.states import SessionClock, SessionState, wait_for_either
+from qwen3_tts.server.websocket.utterance import SessionOptions, Utterance
+from qwen3_tts.server.websocket.wire import GOING_AWAY, NORMAL, POLICY, TRY_LATER, Gone, Wire
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from qwen3_tts.server.auth import host_allowed
+from qwen3_tts.server.access.auth import host_allowed
 from qwen3_tts.server.faults import Fault, FaultCode, fault_of
 from qwen3_tts.server.http_errors import error_response
 from qwen3_tts.server.settings import ServerSettings

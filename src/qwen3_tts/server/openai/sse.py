@@ -9,7 +9,7 @@ from typing import Any
 
 from qwen3_tts.server.faults import Fault
 from qwen3_tts.server.http_errors import error_object
-from qwen3_tts.server.speech_job import Summary
+from qwen3_tts.server.speaking.job import Summary
 
 MEDIA_TYPE = "text/event-stream"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # proxies pass it on at once

@@ -11,14 +11,14 @@ import logging
 from dataclasses import replace
 
 from qwen3_tts.errors import DiskFull, InvalidVoice, UnknownVoice
-from qwen3_tts.server.auth import Principal
+from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import HIDDEN, Fault, FaultCode
-from qwen3_tts.server.metrics import Metrics
-from qwen3_tts.server.model_host import ModelHost
-from qwen3_tts.server.recordings import Prepared, Recording, VoiceMaker, check_cloning
+from qwen3_tts.server.observe.metrics import Metrics
 from qwen3_tts.server.settings import ServerSettings
-from qwen3_tts.server.voice_cache import Cache
-from qwen3_tts.server.voice_schemas import ANY_LANGUAGE, Known, ListedVoice, NewVoice, Resolved
+from qwen3_tts.server.speaking.model_host import ModelHost
+from qwen3_tts.server.voices.cache import Cache
+from qwen3_tts.server.voices.recordings import Prepared, Recording, VoiceMaker, check_cloning
+from qwen3_tts.server.voices.schemas import ANY_LANGUAGE, Known, ListedVoice, NewVoice, Resolved
 from qwen3_tts.types import Voice
 from qwen3_tts.voices.library import VoiceEntry, VoiceLibrary
 from qwen3_tts.voices.names import name_key

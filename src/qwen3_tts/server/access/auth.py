@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from qwen3_tts.server.access.jwt_auth import JwtVerifier
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.jwt_auth import JwtVerifier
 from qwen3_tts.server.settings import ServerSettings
 from qwen3_tts.server.settings_values import DEFAULT_PORTS, is_loopback, normal_origin
 

@@ -7,15 +7,14 @@ import numpy as np
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from qwen3_tts.audio.containers import encode_whole
-from qwen3_tts.server.auth import Principal
+from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode
 from qwen3_tts.server.http_errors import told
-from qwen3_tts.server.logs import request_id_var
-from qwen3_tts.server.recordings import check_cloning
-from qwen3_tts.server.speech_job import SpeechJob
+from qwen3_tts.server.observe.logs import request_id_var
+from qwen3_tts.server.speaking.job import SpeechJob
 from qwen3_tts.server.state import Caller, PublicCaller, ServerState, State
-from qwen3_tts.server.uploads import read_new_voice
-from qwen3_tts.server.voice_schemas import (
+from qwen3_tts.server.voices.recordings import check_cloning
+from qwen3_tts.server.voices.schemas import (
     UPLOAD_FORM,
     AudioVoiceList,
     DeletedVoice,
@@ -26,6 +25,7 @@ from qwen3_tts.server.voice_schemas import (
     VoiceItem,
     VoiceList,
 )
+from qwen3_tts.server.voices.uploads import read_new_voice
 from qwen3_tts.version import __version__
 
 PREVIEW_FRAMES = 125  # 10 s

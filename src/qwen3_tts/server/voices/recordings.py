@@ -13,10 +13,10 @@ from qwen3_tts.audio.uploads import Bounds, read_upload
 from qwen3_tts.backends.base import Synthesizer
 from qwen3_tts.errors import InvalidAudio, InvalidVoice, SpeechError
 from qwen3_tts.server.faults import Fault, FaultCode, fault_of
-from qwen3_tts.server.metrics import Metrics
-from qwen3_tts.server.model_host import ModelHost
+from qwen3_tts.server.observe.metrics import Metrics
 from qwen3_tts.server.settings import ServerSettings
-from qwen3_tts.server.voice_cache import Cache
+from qwen3_tts.server.speaking.model_host import ModelHost
+from qwen3_tts.server.voices.cache import Cache
 from qwen3_tts.types import Voice
 from qwen3_tts.voices.library import VoiceEntry, VoiceLibrary
 from qwen3_tts.voices.reading import VOICE_FILE

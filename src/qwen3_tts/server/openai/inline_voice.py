@@ -4,12 +4,12 @@ import asyncio
 import base64
 import binascii
 
-from qwen3_tts.server.auth import Principal
+from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.fetch import fetch_recording
-from qwen3_tts.server.schemas import SpeechBody
+from qwen3_tts.server.openai.schemas import SpeechBody
 from qwen3_tts.server.settings import ServerSettings
 from qwen3_tts.server.state import ServerState
+from qwen3_tts.server.voices.fetch import fetch_recording
 from qwen3_tts.types import Voice
 
 HOW = "base64, or a string as `data:audio/wav;base64,...`"

@@ -80,7 +80,7 @@ class PageFile:
 @cache
 def read(name: str) -> PageFile:
     """The file of this name, one of `FILES` or the page itself."""
-    content = resources.files("qwen3_tts.server").joinpath("static", name).read_bytes()
+    content = resources.files("qwen3_tts.server.page").joinpath("static", name).read_bytes()
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     return PageFile(content, TYPES[name.rsplit(".", 1)[1]], tag)
 

@@ -3,14 +3,14 @@
 from fastapi import APIRouter, Request, Response
 
 from qwen3_tts.audio.containers import FORMATS
-from qwen3_tts.server import openai_models, sse
-from qwen3_tts.server.auth import Principal
+from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode, outcome_of
-from qwen3_tts.server.inline_voice import inline_voice
-from qwen3_tts.server.logs import request_id_var
-from qwen3_tts.server.schemas import BODY_DOCUMENT, SpeechBody, read_speech
-from qwen3_tts.server.speech_answer import Manner, SpeechAnswer
-from qwen3_tts.server.speech_job import SpeechJob
+from qwen3_tts.server.observe.logs import request_id_var
+from qwen3_tts.server.openai import models, sse
+from qwen3_tts.server.openai.answer import Manner, SpeechAnswer
+from qwen3_tts.server.openai.inline_voice import inline_voice
+from qwen3_tts.server.openai.schemas import BODY_DOCUMENT, SpeechBody, read_speech
+from qwen3_tts.server.speaking.job import SpeechJob
 from qwen3_tts.server.state import Caller, ServerState, State
 from qwen3_tts.types import Voice
 
@@ -20,7 +20,7 @@ BYTES = {"schema": {"type": "string", "format": "binary"}}
 EVENTS = {"schema": {"type": "string"}}
 
 router = APIRouter(tags=["speech"])
-router.include_router(openai_models.router)
+router.include_router(models.router)
 
 
 @router.post(
@@ -48,7 +48,7 @@ async def speak(request: Request, state: State, caller: Caller) -> Response:
 
 
 def _job(body: SpeechBody, caller: Principal, state: ServerState, voice: Voice | None) -> SpeechJob:
-    suffix = openai_models.language_of(body.model, state) if body.model is not None else None
+    suffix = models.language_of(body.model, state) if body.model is not None else None
     language = suffix if suffix and body.language.lower() == "auto" else body.language
     return SpeechJob(
         text=body.input,

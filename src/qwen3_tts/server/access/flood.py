@@ -4,8 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.messages import ClientMessage, Speak
-from qwen3_tts.server.wire import POLICY
+from qwen3_tts.server.websocket.messages import ClientMessage, Speak
+from qwen3_tts.server.websocket.wire import POLICY
 
 MAX_EARLY, MAX_EARLY_CHARS = 8, 65_536  # messages kept until the model is ready
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from qwen3_tts.backends.base import SpeechStream, Synthesizer
-from qwen3_tts.server.auth import Principal
+from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.types import Sampling, SpeakOptions, Speech, Voice, Wave
 
 

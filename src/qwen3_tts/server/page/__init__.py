@@ -1,0 +1,1 @@
+"""The page at `/speak`, whose files are in `static`."""

@@ -1,0 +1,1 @@
+"""One speech from request to sound, the same for every door."""

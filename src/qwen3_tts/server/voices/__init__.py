@@ -1,0 +1,1 @@
+"""Voices by name: looked up, prepared, kept, uploaded."""
