@@ -32,6 +32,7 @@ from qwen3_tts.server.access.auth import (
     token_of,
     token_of_subprotocols,
 )
+from qwen3_tts.server.access.jwt_auth import IssuerKeys
 from qwen3_tts.server.faults import Fault, FaultCode
 from qwen3_tts.server.settings import ServerSettings, load_settings
 
@@ -639,3 +640,33 @@ def test_a_keyless_server_answers_to_its_own_names_only(host: str | None, allowe
     assert host_allowed(host, settings) is allowed
     assert host_allowed(host, load_settings(api_keys="k"))
     assert host_allowed(host, load_settings(host="0.0.0.0"))
+
+
+def test_a_flood_of_tokens_takes_no_thread_from_others(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Speech is encoded in the threads of `to_thread`; a key needs no issuer at all."""
+    answering = threading.Event()
+    find = IssuerKeys.find
+
+    def slow(keys: IssuerKeys, key_id: object) -> jwt.PyJWK:
+        assert answering.wait(10)
+        return find(keys, key_id)
+
+    monkeypatch.setattr(IssuerKeys, "find", slow)
+    auth = authenticator(jwt_jwks_url=issuer.url, api_keys="an-api-key")
+    token = jwt.encode(claims(), RSA_KEY, "RS256", headers={"kid": "one"})
+
+    async def run() -> None:
+        flood = [asyncio.create_task(auth.identify_async(token)) for _ in range(100)]
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            assert (await auth.identify_async("an-api-key")).authenticated
+            assert await asyncio.to_thread(lambda: "free") == "free"
+        answering.set()
+        assert {principal.id for principal in await asyncio.gather(*flood)} == {"jwt:ann"}
+
+    try:
+        asyncio.run(run())
+    finally:
+        answering.set()

@@ -572,3 +572,17 @@ def test_the_tables_of_addresses_are_what_they_say() -> None:
         assert not is_public(str(block.network_address))
         assert not is_public(str(block[-1]))
     assert ipaddress.ip_address(PUBLIC).is_global
+
+
+def test_authorities_are_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    def read() -> None:
+        threads.append(threading.get_ident())
+        raise OSError("enough")
+
+    monkeypatch.setattr(fetch.ssl, "create_default_context", read)
+    with pytest.raises(OSError, match="enough"):
+        asyncio.run(fetch.dial("127.0.0.1", 443, "example.com"))
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()

@@ -78,3 +78,10 @@ def test_a_model_with_presets_cannot(tmp_path: Path) -> None:
         answer = running.speak(ref_audio=RECORDING)
     assert answer.status_code == 400
     assert "clone" in answer.json()["error"]["message"]
+
+
+def test_no_voice_is_cloned_for_a_model_that_is_not_served(server: Served) -> None:
+    before = server.fake.encoder_calls
+    answer = server.speak(model="whisper-1", ref_audio=RECORDING, ref_text="Never heard.")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+    assert server.fake.encoder_calls == before

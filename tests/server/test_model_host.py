@@ -268,3 +268,25 @@ def test_a_dead_engine_is_complained_of() -> None:
         assert host.complaint() == "it burnt"
 
     asyncio.run(run())
+
+
+def test_an_engine_that_is_being_closed_is_not_dead() -> None:
+    """The server would end with the exit code of a crash, and /health would call for a new one."""
+    told: list[str | None] = []
+
+    async def run() -> None:
+        host, loader = made()
+        await host.get()
+        model = loader.loaded[0]
+        close = model.close
+
+        def watched(drain: bool = True) -> None:
+            close(drain)
+            assert is_closed(model)
+            told.append(host.complaint())
+
+        model.close = watched  # type: ignore[method-assign]
+        host.close()
+
+    asyncio.run(run())
+    assert told == [None]

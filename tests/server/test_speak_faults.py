@@ -182,6 +182,22 @@ def test_a_silent_session_is_ended_and_a_speaking_one_is_not(tmp_path: Path) -> 
         served.until_free()
 
 
+def test_a_client_that_leaves_in_the_middle_is_counted(tmp_path: Path) -> None:
+    async def play(client: Client) -> None:
+        await client.start(seed=1)
+        await client.speak("[endless][slow:0.01]" + TEXT)
+        assert isinstance(await client.receive(), bytes)
+        await client.socket.close()
+
+    with serving(tmp_path) as served:
+        talk(served, play)
+        served.until_free()
+        counted = served.state.metrics.render()[0].decode().splitlines()
+    assert 'tts_stream_aborted_total{reason="closed"} 1.0' in counted
+    labels = 'code="",model="fake",outcome="cancelled",route="speak"'
+    assert f"tts_requests_total{{{labels}}} 1.0" in counted
+
+
 # the end of the server
 
 

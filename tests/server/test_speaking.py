@@ -1,9 +1,10 @@
 """One speech through the pipeline that every door uses, with the fake engine below it."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,7 +19,10 @@ from qwen3_tts.server.faults import Fault, FaultCode
 from qwen3_tts.server.settings import load_settings
 from qwen3_tts.server.speaking.job import SpeechJob, Summary
 from qwen3_tts.server.speaking.model_host import PROBE
+from qwen3_tts.server.speaking.speaker import Speaker, Speaking
 from qwen3_tts.server.state import ServerState
+from qwen3_tts.server.websocket.messages import Speak
+from qwen3_tts.server.websocket.utterance import SessionOptions, Utterance
 from qwen3_tts.types import Wave
 
 TEXT = "Hello there, you."
@@ -292,3 +296,41 @@ def test_metrics_count_a_speech(run: Run) -> None:
     assert 'tts_stream_aborted_total{reason="error"} 1.0' in lines
     assert f'tts_tokens_total{{direction="out"}} {float(len(TEXT))}' in lines
     assert "tts_ttfa_seconds_count 2.0" in lines
+
+
+def test_sound_is_stretched_beside_the_event_loop(run: Run, monkeypatch: Any) -> None:
+    push, threads = TimeStretch.push, set()
+
+    def watched(self: TimeStretch, wave: Wave) -> Wave:
+        threads.add(threading.get_ident())
+        return push(self, wave)
+
+    monkeypatch.setattr(TimeStretch, "push", watched)
+    run(lambda state: heard(state, job(seed=3, speed=0.5)))
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_a_speech_opened_in_the_moment_its_client_leaves_is_closed(run: Run) -> None:
+    fake = FakeSynthesizer()
+
+    async def act(state: ServerState) -> None:
+        speaker, opened = state.speaker, asyncio.Event()
+
+        class Door:
+            async def open(self, wanted: SpeechJob) -> Speaking:
+                speaking = await speaker.open(wanted)
+                opened.set()  # this task ends in the same step, so who waits has yet to wake
+                return speaking
+
+        message = Speak(type="speak", text="[hang] hello")
+        utterance = Utterance(message, SessionOptions(), ANONYMOUS, "r")
+        delivery = asyncio.create_task(utterance._opened(cast(Speaker, Door()), job("[hang] hi")))
+        await opened.wait()
+        delivery.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await delivery
+        assert state.limits.active_streams == 0
+
+    run(act, fake)
+    assert fake.active == 0

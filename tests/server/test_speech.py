@@ -1,8 +1,9 @@
 """`POST /v1/audio/speech`: what it takes, what it refuses, and what its answers say."""
 
+import difflib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -359,3 +360,22 @@ def test_a_fault_says_what_is_wrong_with_a_body() -> None:
     with pytest.raises(Fault) as told:
         parse_speech(b'{"input": "a", "speed": 5}')
     assert told.value.message == "`speed` is 5: input should be less than or equal to 4"
+
+
+def test_a_field_with_a_book_for_a_name_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Comparing such a name with ours took 0.2 s, in which nobody else was served."""
+    compared: list[str] = []
+
+    class Watched(difflib.SequenceMatcher[str]):
+        def set_seq2(self, b: Sequence[str]) -> None:
+            compared.append("".join(b))
+            super().set_seq2(b)
+
+    monkeypatch.setattr(difflib, "SequenceMatcher", Watched)
+    with pytest.raises(Fault) as refused:
+        body_of(strict=True, **{"x" * 900_000: 1})
+    assert "unknown field" in refused.value.message
+    assert compared
+    assert max(map(len, compared)) < 100

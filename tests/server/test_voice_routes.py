@@ -412,3 +412,14 @@ def test_a_real_base_model_clones_and_speaks(
 def only_id(folder: Path) -> str:
     (entry,) = VoiceLibrary(folder).entries()
     return entry.id
+
+
+def test_a_voice_deleted_while_they_are_listed_fails_no_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(tmp_path) as client:
+        VoiceLibrary(tmp_path).add(None, name="Anna", recording=wav())
+        gone = tmp_path / "gone.wav"
+        monkeypatch.setattr(VoiceLibrary, "recording_path", lambda *_: gone)
+        (uploaded,) = client.get(THEIRS).json()["uploaded_voices"]
+    assert (uploaded["name"], uploaded["file_size"]) == ("Anna", 0)

@@ -329,6 +329,26 @@ def test_a_voice_whose_files_changed_is_read_again(tmp_path: Path) -> None:
     assert refusal(shelf.resolve("anna")).code is FaultCode.VOICE_NOT_FOUND
 
 
+def test_a_voice_whose_file_changes_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (anna,) = install(tmp_path, "Anna")
+    shelf, _ = shelf_of(tmp_path)
+    other = Voice(np.full(VECTOR_SIZE, 0.25, np.float32), name="other, with a name of its own")
+    cloned(anna).save(anna.folder / "voice.safetensors")
+    load = shelf.library.load
+
+    def overtaken(entry: VoiceEntry) -> Voice | None:
+        voice = load(entry)
+        other.save(anna.folder / "voice.safetensors")
+        return voice
+
+    monkeypatch.setattr(shelf.library, "load", overtaken)
+    run(shelf, "anna")
+    (found,) = run(shelf, "anna")
+    np.testing.assert_array_equal(found.voice.vector, other.vector)  # type: ignore[union-attr]
+
+
 def test_the_cache_keeps_the_newest_used_voices(tmp_path: Path) -> None:
     install(tmp_path, "A", "B", "C")
     metrics = Metrics()
@@ -575,10 +595,13 @@ def test_a_folder_that_takes_nothing_is_told_without_its_path(
     def refuse(*_: object, **__: object) -> None:
         raise error
 
+    add(shelf, "Anna", ANN)
     monkeypatch.setattr(shelf.library, "add", refuse)
-    fault = refusal(shelf.add(NewVoice("Anna", wav()), ANN))
-    assert fault.code is code
-    assert "secret" not in fault.message
+    monkeypatch.setattr(shelf.library, "remove", refuse)
+    for work in (shelf.add(NewVoice("Berta", wav()), ANN), shelf.remove("Anna", ANN)):
+        fault = refusal(work)
+        assert fault.code is code
+        assert "secret" not in fault.message
 
 
 def test_making_and_deleting_is_logged_without_words(

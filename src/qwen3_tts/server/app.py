@@ -140,10 +140,6 @@ def build_state(settings: ServerSettings, load: Callable[[], Synthesizer]) -> Se
     metrics.watch("tts_active_sessions", lambda: limits.active_sessions)
     metrics.watch("tts_active_streams", lambda: limits.active_streams)
     metrics.watch("tts_queue_depth", lambda: model.synthesizer.queued if model.synthesizer else 0)
-    metrics.watch("tts_voice_cache_bytes", lambda: shelf.cache.bytes)
-    metrics.watch("tts_voice_cache_hits_total", lambda: shelf.cache.hits)
-    metrics.watch("tts_voice_cache_misses_total", lambda: shelf.cache.misses)
-    metrics.watch("tts_voice_cache_evictions_total", lambda: shelf.cache.evictions)
     metrics.watch_model(lambda: str(model.state))
     return ServerState(settings, model, shelf, Authenticator(settings), limits, metrics, speaker)
 

@@ -6,11 +6,13 @@ No token, and nothing of one that was refused, is ever logged or told.
 import asyncio
 import base64
 import binascii
+import contextvars
 import hashlib
 import hmac
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from qwen3_tts.server.access.jwt_auth import JwtVerifier
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 SUBPROTOCOL = "qwen3-tts"  # what a WebSocket client offers beside its token, and we accept
 TOKEN_SUBPROTOCOL = "token."
+CHECKERS = 4  # tokens checked at a time, where an issuer may have to be asked
 LONGEST_TOKEN = 16_384  # characters
 HOW = "send it as `Authorization: Bearer <key>`, or as `authToken` in a WebSocket's start message"
 
@@ -44,6 +47,8 @@ class Authenticator:
         keys = {key.get_secret_value() for key in settings.all_keys()}
         self._digests = [hashlib.sha256(key.encode()).digest() for key in sorted(keys)]
         self._jwt = JwtVerifier(settings) if settings.uses_jwt else None
+        # their own, so that tokens whose issuer is slow take no thread from those who speak
+        self._checkers = ThreadPoolExecutor(CHECKERS, "token check")
         self.required = settings.needs_key
 
     def identify(self, token: str | None) -> Principal:
@@ -64,9 +69,10 @@ class Authenticator:
 
     async def identify_async(self, token: str | None) -> Principal:
         """`identify` for an event loop, which goes on while an issuer's keys are fetched."""
-        if self._jwt is None or not self._jwt.may_wait:
+        if self._jwt is None or not self._jwt.may_wait or (token and self._by_key(token)):
             return self.identify(token)
-        return await asyncio.to_thread(self.identify, token)
+        context, loop = contextvars.copy_context(), asyncio.get_running_loop()
+        return await loop.run_in_executor(self._checkers, context.run, self.identify, token)
 
     def _by_key(self, token: str) -> Principal | None:
         """Compares with every key, so that time tells nothing about which one was near."""

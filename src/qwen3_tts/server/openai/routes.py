@@ -1,5 +1,7 @@
 """`POST /v1/audio/speech`, as OpenAI's clients call it."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Request, Response
 
 from qwen3_tts.audio.containers import FORMATS
@@ -12,7 +14,6 @@ from qwen3_tts.server.openai.inline_voice import inline_voice
 from qwen3_tts.server.openai.schemas import BODY_DOCUMENT, SpeechBody, read_speech
 from qwen3_tts.server.speaking.job import SpeechJob
 from qwen3_tts.server.state import Caller, ServerState, State
-from qwen3_tts.types import Voice
 
 ROUTE = "speech"  # in the metrics
 KINDS = {"CustomVoice": "custom_voice", "Base": "base", "VoiceDesign": "voice_design"}
@@ -39,7 +40,9 @@ async def speak(request: Request, state: State, caller: Caller) -> Response:
     try:
         body = await read_speech(request)
         await _check_task(body, state)
-        job = _job(body, caller, state, await inline_voice(body, caller, state))
+        job = _job(body, caller, state)
+        if (voice := await inline_voice(body, caller, state)) is not None:
+            job = replace(job, voice=voice)
     except Fault as fault:
         model = state.model.model_id
         state.metrics.request_done(ROUTE, model, outcome_of(fault), fault.code)
@@ -47,14 +50,14 @@ async def speak(request: Request, state: State, caller: Caller) -> Response:
     return SpeechAnswer(state.speaker, job, _manner(body))
 
 
-def _job(body: SpeechBody, caller: Principal, state: ServerState, voice: Voice | None) -> SpeechJob:
+def _job(body: SpeechBody, caller: Principal, state: ServerState) -> SpeechJob:
     suffix = models.language_of(body.model, state) if body.model is not None else None
     language = suffix if suffix and body.language.lower() == "auto" else body.language
     return SpeechJob(
         text=body.input,
         principal=caller,
         request_id=request_id_var.get() or "",
-        voice=voice or body.voice_name,
+        voice=body.voice_name,
         language=language,
         instruct=body.instructions,
         sampling=body.sampling,

@@ -229,8 +229,9 @@ def _refuse_unsupported(given: dict[str, Any]) -> None:
 
 
 def _unknown(name: str) -> Fault:
+    name = name[:40]  # longer ones are like none of ours, and comparing them would take a while
     near = difflib.get_close_matches(name, [*SpeechBody.model_fields, *ALIASES], 1)
-    shown = ascii(name[:40])[1:-1]
+    shown = ascii(name)[1:-1]
     return _invalid(f"unknown field `{shown}`" + (f"; did you mean `{near[0]}`?" if near else ""))
 
 

@@ -91,9 +91,9 @@ class ModelHost:
         return self.state is ModelState.UNLOADED or (self.state is ModelState.FAILED and is_over)
 
     def complaint(self) -> str | None:
-        """Why nothing can be spoken any more, None while all is well or nothing is loaded."""
-        if self._synthesizer is None:
-            return None
+        """Why nothing can be spoken any more; None while all is well, and with nothing loaded."""
+        if self._synthesizer is None or self.state is ModelState.CLOSED:
+            return None  # an engine that is being closed says so, which is no death
         return self._synthesizer.complaint()
 
     def start(self) -> None:

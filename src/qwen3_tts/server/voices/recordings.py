@@ -158,10 +158,12 @@ def prepare(library: VoiceLibrary, entry: VoiceEntry, model: Synthesizer) -> Pre
 
     Raises `Fault` where neither can be had.
     """
+    stamp = stamp_of(library, entry)  # before they are read: what changes meanwhile counts as new
     voice, problem = _from_file(library, entry, model)
     if voice is None:
         voice = _from_recording(library, entry, model, problem)
-    return Prepared(voice, stamp_of(library, entry))
+        stamp = stamp_of(library, entry)  # with the voice file that this has made
+    return Prepared(voice, stamp)
 
 
 def _from_file(

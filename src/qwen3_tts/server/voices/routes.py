@@ -7,6 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from qwen3_tts.audio.containers import encode_whole
+from qwen3_tts.errors import InvalidVoice
 from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode
 from qwen3_tts.server.http_errors import told
@@ -27,6 +28,7 @@ from qwen3_tts.server.voices.schemas import (
 )
 from qwen3_tts.server.voices.uploads import read_new_voice
 from qwen3_tts.version import __version__
+from qwen3_tts.voices.library import VoiceEntry
 
 PREVIEW_FRAMES = 125  # 10 s
 PREVIEW_SEED = 1
@@ -182,8 +184,15 @@ def _uploaded(
     listed = []
     for entry in (voice.entry for voice in voices):
         if entry is not None:
-            recording = state.shelf.library.recording_path(entry)
-            size = recording.stat().st_size if recording else 0
             told = state.shelf.may_manage(caller, entry)
-            listed.append(UploadedVoice.of(entry, size, told=told))
+            listed.append(UploadedVoice.of(entry, _size(state, entry), told=told))
     return listed
+
+
+def _size(state: ServerState, entry: VoiceEntry) -> int:
+    """Of the recording; 0 without one, or where it was deleted since the voices were listed."""
+    try:
+        recording = state.shelf.library.recording_path(entry)
+        return recording.stat().st_size if recording else 0
+    except (OSError, InvalidVoice):
+        return 0

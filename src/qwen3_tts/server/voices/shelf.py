@@ -118,8 +118,11 @@ class VoiceShelf:
         if not self.may_manage(caller, voice.entry):
             message = f"voice {voice.name!r} was not made by you and cannot be deleted by you"
             raise Fault(FaultCode.FORBIDDEN, message, "voice")
-        with contextlib.suppress(UnknownVoice):  # another process was faster
-            await asyncio.to_thread(self.library.remove, voice.id)
+        try:
+            with contextlib.suppress(UnknownVoice):  # another process was faster
+                await asyncio.to_thread(self.library.remove, voice.id)
+        except (InvalidVoice, DiskFull) as error:
+            raise _unwritable(error) from error
         self.cache.drop(voice.id)
         logger.info("voice `%s` was deleted by `%s`", voice.id, caller.id)
         return voice.id
@@ -165,14 +168,10 @@ class VoiceShelf:
                 consent=new.consent,
                 owner=owner.id,
             )
-        except InvalidVoice as error:
-            if self._installed(new.name) is not None:  # another process was faster
-                raise self._taken(new.name) from error
-            logger.error("a voice could not be kept: %s", error)  # it names our folders
-            raise Fault(FaultCode.SYNTHESIS_ERROR, HIDDEN) from error
-        except DiskFull as error:
-            message = "the server has no room left to keep the voice"
-            raise Fault(FaultCode.STORAGE_FULL, message) from error
+        except (InvalidVoice, DiskFull) as error:
+            if isinstance(error, InvalidVoice) and self._installed(new.name) is not None:
+                raise self._taken(new.name) from error  # another process was faster
+            raise _unwritable(error) from error
 
     def _choose(self, name: str | None) -> Resolved | VoiceEntry:
         if name is None or not name.strip():
@@ -282,6 +281,13 @@ def _name(candidate: Resolved | VoiceEntry) -> str:
 
 def _unreadable(error: InvalidVoice) -> Fault:
     logger.error("the library of voices cannot be read: %s", error)  # it names our folders
+    return Fault(FaultCode.SYNTHESIS_ERROR, HIDDEN)
+
+
+def _unwritable(error: InvalidVoice | DiskFull) -> Fault:
+    if isinstance(error, DiskFull):
+        return Fault(FaultCode.STORAGE_FULL, "the server has no room left to keep voices")
+    logger.error("the library of voices cannot be written to: %s", error)  # it names our folders
     return Fault(FaultCode.SYNTHESIS_ERROR, HIDDEN)
 
 

@@ -1,6 +1,6 @@
 """`GET /api/v1/speak`: a WebSocket that takes text and gives sound as it is made.
 
-docs/websocket.md is the protocol; `speak_session.py` serves it.
+docs/websocket.md is the protocol; `session.py` serves it.
 """
 
 import logging

@@ -145,11 +145,9 @@ class SpeakSession:
     def _message(self, event: Mapping[str, Any]) -> ClientMessage:
         text = event.get("text")
         if not isinstance(text, str):
-            raise Fault(
-                FaultCode.INVALID_MESSAGE, "this socket takes JSON text messages, not binary ones"
-            )
-        if len(text.encode("utf-8", "surrogatepass")) > self.settings.max_message_bytes:
-            limit = self.settings.max_message_bytes
+            raise Fault(FaultCode.INVALID_MESSAGE, "this socket takes text messages alone")
+        limit = self.settings.max_message_bytes
+        if len(text.encode("utf-8", "surrogatepass")) > limit:
             raise Fault(FaultCode.INVALID_MESSAGE, f"a message has at most {limit} bytes")
         return parse(text)
 
@@ -183,8 +181,8 @@ class SpeakSession:
             if message.voice is not None:
                 self.options = replace(self.options, legacy=False)
                 raise
-            voice, unvoiced = None, fault  # told when it is spoken with
-            logger.info("session without a voice: %s", unvoiced)
+            voice = None  # told when it is spoken with
+            logger.info("session without a voice: %s", fault.code)
         self.options = options
         self.contract_id = message.contract_id or self.contract_id
         if self.where.state is not SessionState.SPEAKING:
@@ -195,8 +193,7 @@ class SpeakSession:
 
     async def _cancel(self, request_id: str | None) -> None:
         """Without an id all speeches of the session end. With nothing to cancel nothing is said."""
-        everything = [*([self.current] if self.current else []), *self.waiting]
-        for utterance in everything:
+        for utterance in (*([self.current] if self.current else []), *self.waiting):
             if request_id in (None, utterance.label):
                 utterance.cancel()
         if self.current is not None and self.current.cancelled:
@@ -271,8 +268,7 @@ class SpeakSession:
             try:
                 while not (await asyncio.wait({loading}, timeout=LOADING_EVERY_S))[0]:
                     eta_ms = None if model.eta_s is None else round(1000 * model.eta_s)
-                    progress = round(model.progress, 3)
-                    await self.wire.say("loading", progress=progress, etaMs=eta_ms)
+                    await self.wire.say("loading", progress=round(model.progress, 3), etaMs=eta_ms)
                 synthesizer = loading.result()
                 break
             except Fault as fault:
@@ -319,12 +315,11 @@ class SpeakSession:
 
     async def _watch(self) -> None:
         """Ends sessions that never say who they are, that fall silent, and all at shutdown."""
-        began_s = time.monotonic()
+        began_s, limit_s = time.monotonic(), self.settings.auth_timeout_s
         while self.stopping is None:
             await asyncio.sleep(0.1)
             now_s = time.monotonic()
-            if self.principal is None and now_s - began_s > self.settings.auth_timeout_s:
-                limit_s = self.settings.auth_timeout_s
+            if self.principal is None and now_s - began_s > limit_s:
                 raise Fault(FaultCode.UNAUTHORIZED, f"no `authToken` within {limit_s:g} s")
             if not self.is_idle:
                 continue

@@ -93,6 +93,10 @@ class Utterance:
             speaker.metrics.aborted(gone.reason)
             count("speak", model, "cancelled")
             raise
+        except asyncio.CancelledError:  # the session is over: most clients leave this way
+            speaker.metrics.aborted("closed")
+            count("speak", model, "cancelled")
+            raise
         except Fault as fault:
             told = cancelled() if self.cancelled else fault
             count("speak", model, outcome_of(told), told.code)
@@ -182,10 +186,12 @@ class Utterance:
 
     async def _opened(self, speaker: Speaker, job: SpeechJob) -> Speaking:
         """A cancel does not wait for a model that loads or a voice that is prepared."""
-        self.opening = asyncio.ensure_future(speaker.open(job))
+        opening = self.opening = asyncio.ensure_future(speaker.open(job))
         try:
-            return await self.opening
+            return await opening
         except asyncio.CancelledError:
+            if opening.done() and not opening.cancelled() and opening.exception() is None:
+                await opening.result().aclose()  # it was opened in the very moment we had to go
             task = asyncio.current_task()
             if self.cancelled and task is not None and not task.cancelling():
                 raise cancelled() from None
