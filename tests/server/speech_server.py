@@ -15,9 +15,9 @@ from qwen3_tts.audio.containers import make_encoder
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
 from qwen3_tts.server.app import create_app
 from qwen3_tts.server.settings import load_settings
+from qwen3_tts.server.speaking.job import PROVENANCE
 from qwen3_tts.server.speaking.shape import Shape
 from qwen3_tts.server.state import ServerState
-from qwen3_tts.server.voices.routes import PROVENANCE
 from tests.server.live import Live, live
 
 RATE = 24_000

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AliasChoices
 
-from qwen3_tts.server.access.flood import MAX_EARLY, MAX_EARLY_CHARS
 from qwen3_tts.server.faults import Fault, FaultCode
 from qwen3_tts.server.settings import load_settings
+from qwen3_tts.server.websocket.flood import MAX_EARLY, MAX_EARLY_CHARS
 from qwen3_tts.server.websocket.messages import Cancel, Ping, Speak, Start, Stop, parse
 from qwen3_tts.server.websocket.session import (
     MAX_MISTAKES,

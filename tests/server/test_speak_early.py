@@ -12,9 +12,9 @@ import pytest
 from qwen3_tts.audio.files import pcm16
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
 from qwen3_tts.server import app
-from qwen3_tts.server.access.flood import MAX_EARLY, MAX_EARLY_CHARS
 from qwen3_tts.server.speaking import model_host
 from qwen3_tts.server.websocket import session as speak_session
+from qwen3_tts.server.websocket.flood import MAX_EARLY, MAX_EARLY_CHARS
 from tests.server.speak_client import Client, Served, serving, talk
 
 TEXT = "Hello there."

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from qwen3_tts.audio.containers import encode_whole
 from qwen3_tts.audio.files import pcm16
 from qwen3_tts.backends.fake import FakeSynthesizer, expected_wave
 from qwen3_tts.server.voices.shelf import VoiceShelf
 from qwen3_tts.server.websocket.session import MAX_WAITING
-from tests.server.speak_client import Client, Heard, Served, serving, talk
+from qwen3_tts.voices.library import VoiceLibrary
+from tests.server.speak_client import Client, Heard, Message, Served, serving, talk
 
 TEXT = "Hello there."
 STUCK = "[hang]stuck"
@@ -259,3 +262,24 @@ def test_a_cancel_while_the_engine_is_being_asked_leaves_no_row_taken(tmp_path: 
         talk(served, play)
         served.until_free()
         assert fake.active == 0
+
+
+def test_start_does_not_wait_until_a_voice_is_prepared(tmp_path: Path) -> None:
+    """The name is checked at once; what takes time happens beside the session."""
+    fake = FakeSynthesizer("base", clone_s=1.0)
+    recording = encode_whole(np.full(24_000, 0.2, np.float32), 24_000, "wav")
+    VoiceLibrary(tmp_path).add(None, name="Anna", recording=recording, transcript="What it says.")
+
+    async def play(client: Client) -> tuple[float, Message]:
+        began_s = time.monotonic()
+        started = await client.start(voice="anna")
+        await client.silence()
+        took_s = time.monotonic() - began_s
+        assert (await client.speech("Now it has to be there.")).end["type"] == "complete"
+        return took_s, started
+
+    with serving(tmp_path, fake, default_voice="nobody") as server:
+        took_s, started = talk(server, play)
+    assert started["type"] == "started"
+    assert took_s < 0.5
+    assert fake.encoder_calls == 1

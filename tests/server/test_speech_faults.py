@@ -238,3 +238,8 @@ def test_a_slow_reader_that_goes_on_reading_gets_all(tmp_path: Path) -> None:
         assert time.monotonic() - began_s > 3 * 0.3
         wait_until(server.idle)
         assert server.counted("tts_stream_aborted_total", reason="slow_reader") == 0
+
+
+def test_streamed_sound_that_ran_away_is_cut_off(server: Served) -> None:
+    """A clean end would pass for the whole speech; whole answers and events have words for it."""
+    assert server.heard("[endless]", response_format="pcm")

@@ -22,12 +22,13 @@ from qwen3_tts.server.access.limits import Limits
 from qwen3_tts.server.faults import Fault
 from qwen3_tts.server.observe.metrics import Metrics
 from qwen3_tts.server.settings import load_settings
+from qwen3_tts.server.speaking.job import PROVENANCE
 from qwen3_tts.server.speaking.model_host import ModelHost
 from qwen3_tts.server.speaking.speaker import Speaker
 from qwen3_tts.server.state import ServerState
 from qwen3_tts.server.voices import routes as voice_routes
 from qwen3_tts.server.voices import uploads
-from qwen3_tts.server.voices.routes import PREVIEW_SEED, PREVIEW_TEXTS, PROVENANCE
+from qwen3_tts.server.voices.routes import PREVIEW_SEED, PREVIEW_TEXTS
 from qwen3_tts.server.voices.shelf import VoiceShelf
 from qwen3_tts.voices.library import VoiceLibrary
 

@@ -89,6 +89,14 @@ class Fault(Exception):
         return MEANING[self.code][0]
 
 
+class Gone(Exception):
+    """The client has left, or reads so slowly that it was left."""
+
+    def __init__(self, reason: str):
+        super().__init__(reason)
+        self.reason = reason  # "closed" | "slow_reader"
+
+
 def fault_of(error: BaseException) -> Fault:
     """The fault that tells this error. What nobody foresaw is logged and told without details."""
     if isinstance(error, Fault):

@@ -7,9 +7,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from qwen3_tts.server.http_errors import RETRY_AFTER
-from qwen3_tts.server.openai.models import served_name
 from qwen3_tts.server.speaking.model_host import ModelState
-from qwen3_tts.server.state import Caller, PublicCaller, ServerState, State
+from qwen3_tts.server.state import Caller, PublicCaller, ServerState, State, served_name
 from qwen3_tts.version import __version__
 
 router = APIRouter(tags=["operations"])

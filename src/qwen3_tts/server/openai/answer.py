@@ -15,13 +15,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from qwen3_tts.audio.containers import FORMATS, Encoder, make_encoder
-from qwen3_tts.server.faults import fault_of, outcome_of
+from qwen3_tts.server.faults import Fault, FaultCode, Gone, fault_of, outcome_of
 from qwen3_tts.server.openai import sse
 from qwen3_tts.server.openai.outlet import Aborted, Outlet, while_connected, with_pauses
-from qwen3_tts.server.speaking.job import SpeechJob
+from qwen3_tts.server.speaking.job import PROVENANCE, SpeechJob
 from qwen3_tts.server.speaking.speaker import Speaker, Speaking
-from qwen3_tts.server.voices.routes import PROVENANCE
-from qwen3_tts.server.websocket.wire import Gone
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +85,10 @@ class SpeechAnswer(Response):
         async with contextlib.aclosing(self._sound()) as sound:
             async for content in sound:
                 await outlet.write(content)
+        assert self._speaking is not None
+        reason = self._speaking.summary.finish_reason
+        if reason.startswith("guard:"):  # a clean end would pass for the whole speech
+            raise Fault(FaultCode.SYNTHESIS_ERROR, f"the speech ran away and was ended: {reason}")
         await outlet.end()
 
     async def _events(self, outlet: Outlet) -> None:

@@ -5,14 +5,13 @@ One model is served. It answers to its own name and to OpenAI's, each of which m
 """
 
 import time
-from pathlib import PurePath
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.state import PublicCaller, ServerState, State
+from qwen3_tts.server.state import PublicCaller, ServerState, State, served_name
 from qwen3_tts.version import __version__
 
 ALIASES = (
@@ -80,15 +79,6 @@ async def greet(state: State, caller: PublicCaller) -> dict[str, Any]:
         "model": served_name(state),
         "speech": "/v1/audio/speech",
     }
-
-
-def served_name(state: ServerState) -> str:
-    """The model's own name. Of a folder only the last part: where it lies is nobody's business."""
-    model_id = state.model.model_id
-    path = PurePath(model_id)
-    if path.is_absolute() or model_id.startswith((".", "~")):
-        return path.name.strip(".~") or "model"
-    return model_id
 
 
 def known_models(state: ServerState) -> list[str]:

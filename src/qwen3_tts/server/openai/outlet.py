@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 from starlette.datastructures import Headers
 from starlette.types import Receive, Send
 
-from qwen3_tts.server.faults import Fault
-from qwen3_tts.server.websocket.wire import Gone
+from qwen3_tts.server.faults import Fault, Gone
 
 Item = TypeVar("Item")
 PART_BYTES = 65_536

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from qwen3_tts.backends.base import SpeechStream, Synthesizer
 from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.types import Sampling, SpeakOptions, Speech, Voice, Wave
+from qwen3_tts.version import __version__
+
+PROVENANCE = f"AI-generated, qwen3-tts {__version__}"  # a comment in files of speech made here
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode
 from qwen3_tts.server.http_errors import told
 from qwen3_tts.server.observe.logs import request_id_var
-from qwen3_tts.server.speaking.job import SpeechJob
+from qwen3_tts.server.speaking.job import PROVENANCE, SpeechJob
 from qwen3_tts.server.state import Caller, PublicCaller, ServerState, State
 from qwen3_tts.server.voices.recordings import check_cloning
 from qwen3_tts.server.voices.schemas import (
@@ -27,12 +27,10 @@ from qwen3_tts.server.voices.schemas import (
     VoiceList,
 )
 from qwen3_tts.server.voices.uploads import read_new_voice
-from qwen3_tts.version import __version__
 from qwen3_tts.voices.library import VoiceEntry
 
 PREVIEW_FRAMES = 125  # 10 s
 PREVIEW_SEED = 1
-PROVENANCE = f"AI-generated, qwen3-tts {__version__}"
 PREVIEW_TEXTS = {
     "chinese": "你好，这就是我的声音。",
     "english": "Hello, this is what I sound like.",

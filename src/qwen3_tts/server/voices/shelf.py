@@ -70,6 +70,11 @@ class VoiceShelf:
         voice = await self.maker.of_entry(found)
         return Resolved(found.id, voice, voice.language or found.language)
 
+    async def identify(self, name: str | None) -> str:
+        """The id `resolve` would give, without preparing the voice. Raises `Fault`."""
+        await self.learn()
+        return (await asyncio.to_thread(self._choose, name)).id
+
     def listing(self) -> list[ListedVoice]:
         """What the checkpoint speaks in, as far as that is known. Reads the library's folder."""
         default = self._default_id()

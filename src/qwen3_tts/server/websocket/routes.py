@@ -15,10 +15,10 @@ from qwen3_tts.server.access.auth import (
     origin_allowed,
     token_of,
 )
-from qwen3_tts.server.faults import HIDDEN, Fault, FaultCode
+from qwen3_tts.server.faults import HIDDEN, Fault, FaultCode, Gone
 from qwen3_tts.server.state import state_of
 from qwen3_tts.server.websocket.session import SpeakSession
-from qwen3_tts.server.websocket.wire import INTERNAL, Gone, Wire
+from qwen3_tts.server.websocket.wire import INTERNAL, Wire
 
 logger = logging.getLogger(__name__)
 router = APIRouter()

@@ -15,11 +15,11 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from qwen3_tts.server.access.auth import Principal
-from qwen3_tts.server.access.flood import EarlyMessages, Final, Flood
-from qwen3_tts.server.faults import Fault, FaultCode
+from qwen3_tts.server.faults import Fault, FaultCode, Gone
 from qwen3_tts.server.observe.logs import new_request_id, request_id_var
 from qwen3_tts.server.speaking.model_host import ModelState
 from qwen3_tts.server.state import ServerState
+from qwen3_tts.server.websocket.flood import EarlyMessages, Final, Flood
 from qwen3_tts.server.websocket.messages import (
     Cancel,
     ClientMessage,
@@ -31,7 +31,7 @@ from qwen3_tts.server.websocket.messages import (
 )
 from qwen3_tts.server.websocket.states import SessionClock, SessionState, wait_for_either
 from qwen3_tts.server.websocket.utterance import SessionOptions, Utterance
-from qwen3_tts.server.websocket.wire import GOING_AWAY, NORMAL, POLICY, TRY_LATER, Gone, Wire
+from qwen3_tts.server.websocket.wire import GOING_AWAY, NORMAL, POLICY, TRY_LATER, Wire
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ class SpeakSession:
         self.current: Utterance | None = None
         self.more_to_do = asyncio.Event()
         self.stopping: tuple[str, int] | None = None  # what to say at the end, and the close code
+        self.warming: asyncio.Task[None] | None = None
         self.flood = Flood(MESSAGES_PER_S, MESSAGE_BURST, MAX_MISTAKES)
         self.heard_s = time.monotonic()
 
@@ -73,6 +74,8 @@ class SpeakSession:
         finally:
             for utterance in (*self.waiting, *([self.current] if self.current else [])):
                 utterance.cancel()
+            if self.warming is not None:
+                self.warming.cancel()
             self.where.to(SessionState.STOPPED)
         reason, code = self.stopping or ("closed", NORMAL)
         await self.wire.say("stopped", reason=reason)
@@ -176,7 +179,8 @@ class SpeakSession:
             raise Fault(FaultCode.UNAUTHORIZED, "an `authToken` is needed")
         options = self.options.changed(message)
         try:
-            voice = (await self.server.shelf.resolve(options.voice)).id
+            voice = await self.server.shelf.identify(options.voice)
+            self.warming = asyncio.create_task(self._warm(options.voice))
         except Fault as fault:
             if message.voice is not None:
                 self.options = replace(self.options, legacy=False)
@@ -190,6 +194,11 @@ class SpeakSession:
         await self.wire.say(
             "started", sampleRate=options.sample_rate, encoding=options.encoding, voice=voice
         )
+
+    async def _warm(self, voice: str | None) -> None:
+        """Prepare the voice while the client is still thinking; `speak` tells what is wrong."""
+        with contextlib.suppress(Fault):
+            await self.server.shelf.resolve(voice)
 
     async def _cancel(self, request_id: str | None) -> None:
         """Without an id all speeches of the session end. With nothing to cancel nothing is said."""

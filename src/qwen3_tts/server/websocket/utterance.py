@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from qwen3_tts.server.access.auth import Principal
-from qwen3_tts.server.faults import Fault, FaultCode, outcome_of
+from qwen3_tts.server.faults import Fault, FaultCode, Gone, outcome_of
 from qwen3_tts.server.speaking.job import Piece, SpeechJob, Summary
 from qwen3_tts.server.speaking.speaker import Speaker, Speaking
 from qwen3_tts.server.websocket.messages import Speak, Start
-from qwen3_tts.server.websocket.wire import NO_SOUND, Gone, Wire, as_pcm, chunk_fields
+from qwen3_tts.server.websocket.wire import NO_SOUND, Wire, as_pcm, chunk_fields
 
 FRAME_S = 1.0  # of sound in one message at most: the usual client takes 1 MiB
 

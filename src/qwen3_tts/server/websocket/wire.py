@@ -9,20 +9,12 @@ import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from qwen3_tts.audio.files import pcm16
-from qwen3_tts.server.faults import Fault
+from qwen3_tts.server.faults import Fault, Gone
 from qwen3_tts.types import Wave
 
 # close codes, RFC 6455 7.4.1
 NORMAL, GOING_AWAY, POLICY, INTERNAL, TRY_LATER = 1000, 1001, 1008, 1011, 1013
 LONGEST_REASON = 123  # bytes of a close frame that are left for it
-
-
-class Gone(Exception):
-    """The client has left, or reads so slowly that it was left."""
-
-    def __init__(self, reason: str):
-        super().__init__(reason)
-        self.reason = reason  # "closed" | "slow_reader"
 
 
 class Wire:
