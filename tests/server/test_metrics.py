@@ -53,8 +53,7 @@ def test_two_servers_in_one_process_count_apart() -> None:
 
 
 def test_a_request() -> None:
-    metrics = Metrics(models=["nano"])
-    metrics.add_model("big")
+    metrics = Metrics(models=["nano", "big"])
     for model in ("nano", "big", "tts-1"):
         metrics.request_done("speech", model, "ok", 200)
     metrics.request_done("speech", "nano", "error", FaultCode.SYNTHESIS_ERROR)

@@ -30,7 +30,7 @@ Run = Callable[..., Any]
 
 
 def job(text: str = TEXT, **options: Any) -> SpeechJob:
-    return SpeechJob(**{"text": text, "principal": ANONYMOUS, "request_id": "r", **options})
+    return SpeechJob(**{"text": text, "principal": ANONYMOUS, **options})
 
 
 @pytest.fixture
@@ -263,7 +263,6 @@ def test_leaving_in_the_middle_frees_the_row(run: Run) -> None:
     async def act(state: ServerState) -> None:
         speaking = await state.speaker.open(job("[endless]", max_frames=1000))
         await anext(speaking)
-        assert speaking.has_sound
         await speaking.aclose()
         assert state.limits.active_streams == 0
 

@@ -75,9 +75,6 @@ class Metrics:
         for reason in ABORTS:  # 0 from the start, so that a rate sees the first one
             self._aborts.labels(reason=reason)
 
-    def add_model(self, name: str) -> None:
-        self._models.add(name)
-
     def watch(self, name: str, value: Callable[[], float]) -> None:
         """Ask `value` for `name`, one of WATCHED, whenever somebody reads the metrics."""
         assert name in WATCHED, name

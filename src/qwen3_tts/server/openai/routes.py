@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from qwen3_tts.audio.containers import FORMATS
 from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode, outcome_of
-from qwen3_tts.server.observe.logs import request_id_var
 from qwen3_tts.server.openai import models, sse
 from qwen3_tts.server.openai.answer import Manner, SpeechAnswer
 from qwen3_tts.server.openai.inline_voice import inline_voice
@@ -56,7 +55,6 @@ def _job(body: SpeechBody, caller: Principal, state: ServerState) -> SpeechJob:
     return SpeechJob(
         text=body.input,
         principal=caller,
-        request_id=request_id_var.get() or "",
         voice=body.voice_name,
         language=language,
         instruct=body.instructions,

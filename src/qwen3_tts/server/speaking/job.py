@@ -17,7 +17,6 @@ class SpeechJob:
 
     text: str
     principal: Principal
-    request_id: str
     voice: str | Voice | None = None
     language: str = "Auto"
     instruct: str | None = None

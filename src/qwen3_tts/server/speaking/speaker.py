@@ -145,10 +145,6 @@ class Speaking:
             raise RuntimeError("the speech has not ended: take its pieces first")
         return self._summary
 
-    @property
-    def has_sound(self) -> bool:
-        return self._samples > 0
-
     def __aiter__(self) -> AsyncIterator[Piece]:
         return self
 

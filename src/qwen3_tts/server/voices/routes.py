@@ -11,7 +11,6 @@ from qwen3_tts.errors import InvalidVoice
 from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode
 from qwen3_tts.server.http_errors import told
-from qwen3_tts.server.observe.logs import request_id_var
 from qwen3_tts.server.speaking.job import PROVENANCE, SpeechJob
 from qwen3_tts.server.state import Caller, PublicCaller, ServerState, State
 from qwen3_tts.server.voices.recordings import check_cloning
@@ -159,7 +158,6 @@ async def _preview(state: ServerState, voice: ListedVoice, caller: Principal) ->
     job = SpeechJob(
         text=text,
         principal=caller,
-        request_id=request_id_var.get() or "",
         voice=voice.id,
         language=voice.language,
         seed=PREVIEW_SEED,

@@ -231,7 +231,6 @@ class SpeakSession:
             message,
             self.options,
             self.principal,
-            request_id=message.request_id or new_request_id(None),
             is_stream=message.more is True,
         )
         if utterance.is_stream:

@@ -46,7 +46,6 @@ class Utterance:
     message: Speak
     options: SessionOptions
     principal: Principal
-    request_id: str  # of the log, the client's own where it gave one
     is_stream: bool = False
     cancelled: bool = False
     opening: asyncio.Future[Speaking] | None = None
@@ -160,7 +159,6 @@ class Utterance:
         job = SpeechJob(
             text="" if self.is_stream else message.text,
             principal=self.principal,
-            request_id=self.request_id,
             voice=message.voice or options.voice,
             language=message.language or options.language,
             instruct=message.instructions or options.instructions,
