@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from qwen3_tts.engine.engine import Engine
+from qwen3_tts.engine.loop import is_out_of_memory
 from qwen3_tts.engine.stream import Stream
 from qwen3_tts.errors import OutOfMemory, SpeechError, StreamFailed
 from qwen3_tts.model.cache import KVCache
@@ -69,7 +70,8 @@ def assert_fails(stream: Stream, cause: BaseException) -> None:
     with pytest.raises(StreamFailed) as failed:
         list(stream)
     assert failed.value.__cause__ is cause
-    assert failed.value.code == "stream_failed"
+    lacked = is_out_of_memory(failed.value.__cause__)
+    assert failed.value.code == ("out_of_memory" if lacked else "stream_failed")
 
 
 def assert_speaks(hand: ByHand, expected: Expected, rows: int = 3) -> None:

@@ -145,7 +145,7 @@ def test_so_many_are_kept_and_what_was_refused_is_never_spoken(
             assert refused["recoverable"] is True
         loading.done.set()
         await client.hear("ready")
-        await client.start()
+        await client.send("start")  # answered somewhere among the sound
         for number in range(MAX_EARLY):
             heard = await client.hear("complete", "error")
             assert heard.end["requestId"] == f"r{number}"

@@ -1,8 +1,8 @@
 """What all routes share, and how a route gets at it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
@@ -15,9 +15,6 @@ from qwen3_tts.server.speaking.model_host import ModelHost
 from qwen3_tts.server.speaking.speaker import Speaker
 from qwen3_tts.server.voices.shelf import VoiceShelf
 
-if TYPE_CHECKING:
-    from qwen3_tts.server.websocket.session import SpeakSession
-
 
 @dataclass
 class ServerState:
@@ -28,7 +25,6 @@ class ServerState:
     limits: Limits
     metrics: Metrics
     speaker: Speaker
-    sessions: set["SpeakSession"] = field(default_factory=set)  # open WebSockets
 
 
 def state_of(connection: HTTPConnection) -> ServerState:

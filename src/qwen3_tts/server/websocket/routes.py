@@ -41,7 +41,6 @@ async def speak(socket: WebSocket) -> None:
                 await session.identify(token)
             else:
                 session.take_place(ANONYMOUS)
-            state.sessions.add(session)
             await session.run()
     except Gone:
         pass
@@ -51,5 +50,4 @@ async def speak(socket: WebSocket) -> None:
         logger.exception("a session failed")
         await session.refuse(Fault(FaultCode.SYNTHESIS_ERROR, HIDDEN, recoverable=False), INTERNAL)
     finally:
-        state.sessions.discard(session)
         await wire.close()
