@@ -113,7 +113,10 @@ class Caller:
         if self.random.random() < 0.5:
             return "dropped"  # as it is
         stream.cancel()
-        assert isinstance(end_of(stream), Cancelled | Speech)
+        end = end_of(stream)
+        if isinstance(end, StreamFailed):  # a moment earlier, by a fault made on purpose
+            raise end
+        assert isinstance(end, Cancelled | Speech)
         return "cancelled"
 
     def feed(self, one: SpeechRequest) -> str:
