@@ -460,6 +460,17 @@ def test_where_a_model_lies_is_not_told(tmp_path: Path) -> None:
         for path in ("/api/v1/status", "/v1/models", "/v1/audio/models", "/v1", "/ready"):
             assert "somebody" not in client.get(path).text
         assert client.get("/api/v1/status").json()["model"] == "nano"
+        with client.websocket_connect("ws://localhost/api/v1/speak") as socket:
+            assert socket.receive_json()["model"] == "nano"
+
+
+def test_where_a_model_lies_is_no_label(tmp_path: Path) -> None:
+    settings = load_settings(model="/srv/of-somebody/nano", voices_dir=tmp_path)
+    with client_of(create_app(settings, synthesizer=FakeSynthesizer())) as client:
+        assert speaks()(client, {}).status_code == 200
+        counted = client.get("/metrics").text
+    assert 'model="nano"' in counted
+    assert "somebody" not in counted
 
 
 # what the code may not do

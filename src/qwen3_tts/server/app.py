@@ -134,7 +134,7 @@ def build_state(settings: ServerSettings, load: Callable[[], Synthesizer]) -> Se
         load_timeout_s=settings.load_timeout_s,
         idle_unload_s=settings.idle_unload_s,
     )
-    metrics, limits = Metrics([model_id]), Limits(settings)
+    metrics, limits = Metrics([model.name]), Limits(settings)
     shelf = VoiceShelf(VoiceLibrary(settings.voices_dir), model, settings, metrics)
     speaker = Speaker(model, shelf, limits, metrics, settings)
     metrics.watch("tts_active_sessions", lambda: limits.active_sessions)

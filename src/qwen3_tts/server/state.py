@@ -1,7 +1,6 @@
 """What all routes share, and how a route gets at it."""
 
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Annotated
 
 from fastapi import Depends
@@ -30,15 +29,6 @@ class ServerState:
 def state_of(connection: HTTPConnection) -> ServerState:
     state: ServerState = connection.app.state.server
     return state
-
-
-def served_name(state: ServerState) -> str:
-    """The model's own name. Of a folder only the last part: where it lies is nobody's business."""
-    model_id = state.model.model_id
-    path = PurePath(model_id)
-    if path.is_absolute() or model_id.startswith((".", "~")):
-        return path.name.strip(".~") or "model"
-    return model_id
 
 
 async def caller(connection: HTTPConnection) -> Principal:

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from qwen3_tts.server.http_errors import RETRY_AFTER
 from qwen3_tts.server.speaking.model_host import ModelState
-from qwen3_tts.server.state import Caller, PublicCaller, ServerState, State, served_name
+from qwen3_tts.server.state import Caller, PublicCaller, ServerState, State
 from qwen3_tts.version import __version__
 
 router = APIRouter(tags=["operations"])
@@ -90,7 +90,7 @@ async def status(state: State, _: Caller) -> Status:
     """The model, its languages once it is loaded, and how many streams and sessions there are."""
     model = state.model.synthesizer
     return Status(
-        model=served_name(state),
+        model=state.model.name,
         state=str(state.model.state),
         kind=model.kind if model else None,
         languages=model.languages if model else None,

@@ -45,7 +45,7 @@ class SpeechAnswer(Response):
         self._content = b""  # of a whole file
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        metrics, model = self.speaker.metrics, self.speaker.model.model_id
+        metrics, model = self.speaker.metrics, self.speaker.model.name
         patience_s = self.speaker.settings.slow_reader_s
         outlet = Outlet(send, self._told, patience_s)
         try:

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from qwen3_tts.server.faults import Fault, FaultCode
-from qwen3_tts.server.state import PublicCaller, ServerState, State, served_name
+from qwen3_tts.server.state import PublicCaller, ServerState, State
 from qwen3_tts.version import __version__
 
 ALIASES = (
@@ -76,14 +76,14 @@ async def greet(state: State, caller: PublicCaller) -> dict[str, Any]:
     return {
         "name": "qwen3-tts",
         "version": __version__,
-        "model": served_name(state),
+        "model": state.model.name,
         "speech": "/v1/audio/speech",
     }
 
 
 def known_models(state: ServerState) -> list[str]:
     """All names the model answers to, its own first."""
-    return list(dict.fromkeys((served_name(state), *ALIASES)))
+    return list(dict.fromkeys((state.model.name, *ALIASES)))
 
 
 def language_of(name: str, state: ServerState) -> str | None:

@@ -43,7 +43,7 @@ async def speak(request: Request, state: State, caller: Caller) -> Response:
         if (voice := await inline_voice(body, caller, state)) is not None:
             job = replace(job, voice=voice)
     except Fault as fault:
-        model = state.model.model_id
+        model = state.model.name
         state.metrics.request_done(ROUTE, model, outcome_of(fault), fault.code)
         raise
     return SpeechAnswer(state.speaker, job, _manner(body))

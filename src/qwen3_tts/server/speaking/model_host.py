@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
+from pathlib import PurePath
 
 from qwen3_tts.backends.base import Synthesizer
 from qwen3_tts.server.faults import Fault, FaultCode
@@ -57,6 +58,14 @@ class ModelHost:
         self._began_s = self._load_s = 0.0
         self._pause_s, self._next_try_s = FIRST_PAUSE_S, 0.0
         self._users, self._last_used_s = 0, 0.0
+
+    @property
+    def name(self) -> str:
+        """What callers are told. Of a folder the last part: where it lies is nobody's business."""
+        path = PurePath(self.model_id)
+        if path.is_absolute() or self.model_id.startswith((".", "~")):
+            return path.name.strip(".~") or "model"
+        return self.model_id
 
     @property
     def synthesizer(self) -> Synthesizer | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
+from qwen3_tts.audio.speed import MAX_SPEED, MIN_SPEED
 from qwen3_tts.backends.base import SpeechStream, SpeechTextStream
 from qwen3_tts.errors import OutOfMemory, StreamFailed
 from qwen3_tts.server.access.limits import Limits
@@ -20,14 +21,13 @@ from qwen3_tts.server.settings import ServerSettings
 from qwen3_tts.server.speaking.job import Piece, SpeechJob, Start, Summary
 from qwen3_tts.server.speaking.model_host import ModelHost
 from qwen3_tts.server.speaking.shape import Shape
-from qwen3_tts.server.speaking.text import check_piece, check_text
+from qwen3_tts.server.speaking.text import check_piece, check_text, grown
 from qwen3_tts.server.voices.shelf import VoiceShelf
 from qwen3_tts.types import AudioChunk, SpeakOptions, Speech, Voice, Wave
 
 logger = logging.getLogger(__name__)
 
 RATES = (8_000, 48_000)
-SPEEDS = (0.25, 4.0)
 PRIORITIES = ("low", "normal", "high")
 OOM_PAUSE_S = 0.5  # before the one further try: rows that end give memory back
 
@@ -72,11 +72,10 @@ class Speaker:
                 f"sample rate {job.sample_rate} is out of range, allowed: {lowest} to {highest}",
                 "sample_rate",
             )
-        slowest, fastest = SPEEDS
-        if not slowest <= job.speed <= fastest:
+        if not MIN_SPEED <= job.speed <= MAX_SPEED:
             raise Fault(
                 FaultCode.INVALID_MESSAGE,
-                f"speed {job.speed:g} is out of range, allowed: {slowest:g} to {fastest:g}",
+                f"speed {job.speed:g} is out of range, allowed: {MIN_SPEED:g} to {MAX_SPEED:g}",
                 "speed",
             )
         if job.priority not in PRIORITIES:
@@ -154,14 +153,7 @@ class Speaking:
     def feed(self, text: str) -> None:
         """More text of a text stream. Raises `Fault`."""
         check_piece(text)
-        if self._characters + len(text) > self.settings.max_text_chars:
-            raise Fault(
-                FaultCode.INVALID_TEXT,
-                f"the text grew beyond {self.settings.max_text_chars} characters; end it and "
-                "begin another",
-                "text",
-            )
-        self._characters += len(text)
+        self._characters = grown(self._characters, text, self.settings.max_text_chars)
         self._fed.append(text)
         with _told():
             cast(SpeechTextStream, self._stream).feed(text)

@@ -36,6 +36,17 @@ def check_piece(piece: str) -> str:
     return piece
 
 
+def grown(characters: int, piece: str, max_chars: int) -> int:
+    """How long a text that arrives in pieces is with this one. Raises `Fault` when too long."""
+    if characters + len(piece) > max_chars:
+        raise Fault(
+            FaultCode.INVALID_TEXT,
+            f"the text grew beyond {max_chars} characters; end it and begin another",
+            "text",
+        )
+    return characters + len(piece)
+
+
 def _surrogates(text: str) -> list[tuple[str, str]]:
     found = next((char for char in text if "\ud800" <= char <= "\udfff"), None)
     return [(found, "half a surrogate pair")] if found else []

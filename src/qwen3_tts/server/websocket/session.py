@@ -315,7 +315,7 @@ class SpeakSession:
             sampleRate=self.options.sample_rate,
             encoding=self.options.encoding,
             voice=voice,
-            model=self.server.model.model_id,
+            model=self.server.model.name,
             protocolVersion=PROTOCOL,
         )
 

@@ -8,6 +8,7 @@ from qwen3_tts.server.access.auth import Principal
 from qwen3_tts.server.faults import Fault, FaultCode, Gone, outcome_of
 from qwen3_tts.server.speaking.job import Piece, SpeechJob, Summary
 from qwen3_tts.server.speaking.speaker import Speaker, Speaking
+from qwen3_tts.server.speaking.text import grown
 from qwen3_tts.server.websocket.messages import Speak, Start
 from qwen3_tts.server.websocket.wire import NO_SOUND, Wire, as_pcm, chunk_fields
 
@@ -66,13 +67,7 @@ class Utterance:
         if self.speaking is not None:
             self._pass_on(text, last)
             return
-        if self.characters + len(text) > max_chars:
-            raise Fault(
-                FaultCode.INVALID_TEXT,
-                f"the text grew beyond {max_chars} characters; end it and begin another",
-                "text",
-            )
-        self.characters += len(text)
+        self.characters = grown(self.characters, text, max_chars)
         self.waiting.append(text)
 
     def cancel(self) -> None:
@@ -85,7 +80,7 @@ class Utterance:
 
     async def deliver(self, speaker: Speaker, wire: Wire) -> None:
         """Speak it. Ends with `complete` or `error`; raises `Gone` when the client has left."""
-        count, model = speaker.metrics.request_done, speaker.model.model_id
+        count, model = speaker.metrics.request_done, speaker.model.name
         try:
             summary, chunks = await self._speak(speaker, wire)
         except Gone as gone:
