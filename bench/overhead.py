@@ -106,13 +106,12 @@ def main() -> None:
 
 def watch(spoken: Speaker, turns: Turns) -> Turns:
     """Time the parts of a loop; "turn" is what none of the others covers."""
-    loop, slots, model = spoken.loop, spoken.slots, spoken.slots.model
+    loop, slots, runner = spoken.loop, spoken.slots, spoken.slots.runner
     for owner, name, part in (
-        (model.talker, "forward", "talker"),
-        (model.talker, "logits", "talker"),
-        (model.code_predictor, "start", "code predictor"),
-        (model.code_predictor, "step", "code predictor"),
-        (model, "embed", "embeddings"),
+        (runner, "talk", "talker"),
+        (runner, "logits", "talker"),
+        (runner, "fill_frame", "code predictor"),
+        (runner, "embed", "embeddings"),
         (slots.decoder, "forward", "codec"),
         (step_file, "draw", "sampling"),
         (step_file, "talker_scores", "sampling"),

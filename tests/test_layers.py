@@ -27,9 +27,14 @@ RULES: dict[str, tuple[str, str]] = {
     "voices": ("errors types audio", "filelock"),
     "model": ("config", "torch"),
     "prompt": ("errors config types", "tokenizers"),
-    "weights": ("errors config model", "torch safetensors numpy huggingface_hub rich"),
-    "engine": ("errors config types audio model prompt", "torch numpy"),
-    "backends": ("errors config types audio prompt engine weights", "torch numpy safetensors"),
+    "quantize": ("config model", "torch"),
+    "native": ("errors config model quantize", "torch"),
+    "weights": ("errors config model quantize", "torch safetensors numpy huggingface_hub rich"),
+    "engine": ("errors config types audio model prompt quantize native", "torch numpy"),
+    "backends": (
+        "errors config types audio prompt quantize native engine weights",
+        "torch numpy safetensors",
+    ),
     "train": (
         "errors config audio model prompt weights",
         "torch numpy tokenizers rich matplotlib wordfreq",

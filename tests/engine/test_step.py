@@ -10,6 +10,7 @@ from torch import Tensor
 import qwen3_tts
 from qwen3_tts.config import TalkerConfig
 from qwen3_tts.engine.options import DrawOptions, SamplingOptions
+from qwen3_tts.engine.runner import EagerRunner
 from qwen3_tts.engine.sampling import RowOptions, suppressed_ids
 from qwen3_tts.engine.step import LoopState, step
 from qwen3_tts.model.cache import FrameCache, KVCache
@@ -57,7 +58,9 @@ def started(model: SpeechModel, trailing: list[list[int]]) -> LoopState:
 
 def advance(model: SpeechModel, state: LoopState, limit: int) -> Tensor:
     rows = len(state.frame)
-    return step(model, state, torch.ones(rows, 3072), torch.ones(rows, 15, 2048), limit)
+    return step(
+        EagerRunner(model), state, torch.ones(rows, 3072), torch.ones(rows, 15, 2048), limit
+    )
 
 
 def test_a_step_remembers_the_code_and_moves_on(model: SpeechModel) -> None:
@@ -133,7 +136,8 @@ def test_a_row_that_does_not_move_is_left_as_it_was(model: SpeechModel) -> None:
 
 
 HOST_READS = {"item", "tolist", "cpu", "numpy"}
-HOT = [*sorted((SOURCE / "model").rglob("*.py")), SOURCE / "engine" / "step.py"]
+ENGINE = [SOURCE / "engine" / name for name in ("step.py", "runner.py")]
+HOT = [*sorted((SOURCE / "model").rglob("*.py")), *ENGINE]
 
 
 @pytest.mark.parametrize("path", [*HOT, SOURCE / "engine" / "sampling.py"], ids=lambda p: p.name)

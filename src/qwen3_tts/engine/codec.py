@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from qwen3_tts.audio.files import read_audio, resample
+from qwen3_tts.engine.decoding import Decoder
 from qwen3_tts.errors import InvalidAudio, InvalidRequest
 from qwen3_tts.model.codec.codec import SpeechCodec
 from qwen3_tts.model.codec.state import DecoderState
@@ -17,16 +18,18 @@ from qwen3_tts.types import Codes, Wave
 class Codec:
     """Wave to codes and back. Made by `qwen3_tts.load_codec` or as `.codec` of a loaded model."""
 
-    def __init__(self, model: SpeechCodec, decode_frames: int = 64):
+    def __init__(self, model: SpeechCodec, decode_frames: int = 64, decoder: Decoder | None = None):
+        """`decoder` does the decoding in place of the model's own, from the same weights."""
         self.model, self.decode_frames = model, decode_frames
+        self.decoder: Decoder = decoder or model.decoder
         self.config = model.config
         self.sample_rate = model.config.output_sample_rate
         self.num_codebooks = model.config.encoder_valid_num_quantizers
-        self.samples_per_frame = model.decoder.samples_per_frame
+        self.samples_per_frame = self.decoder.samples_per_frame
 
     @property
     def device(self) -> torch.device:
-        return self.model.decoder.wave_out.weight.device
+        return next(self.model.encoder.parameters()).device
 
     def encode(self, audio: Any, sample_rate: int | None = None) -> Codes:
         """A recording to codes [ceil(N / 1920), K].
@@ -51,7 +54,7 @@ class Codec:
         """Codes [T, K] to a wave [T * 1920] at 24 kHz. Raises `InvalidRequest`."""
         checked = self.check_codes(codes)
         with torch.inference_mode():
-            return self.decode_frames_of(checked, self.model.decoder.new_state(1))
+            return self.decode_frames_of(checked, self.decoder.new_state(1))
 
     def check_codes(self, codes: Any) -> Tensor:
         """Codes as a tensor [T, K] on the codec's device, or `InvalidRequest` saying why not."""
@@ -73,7 +76,7 @@ class Codec:
     def primed(self, reference: Codes) -> DecoderState:
         """Decoder state after reference codes [R, K]: speech that follows continues them."""
         with torch.inference_mode():
-            state = self.model.decoder.new_state(1)
+            state = self.decoder.new_state(1)
             for _ in self._decode_pieces(self.check_codes(reference), state):
                 pass
         return state
@@ -86,4 +89,4 @@ class Codec:
     def _decode_pieces(self, codes: Tensor, state: DecoderState) -> Iterator[Tensor]:
         for start in range(0, len(codes), self.decode_frames):
             piece = codes[start : start + self.decode_frames]
-            yield self.model.decoder(piece.T[None], state)[0]
+            yield self.decoder(piece.T[None], state)[0]

@@ -6,6 +6,8 @@ import threading
 import torch
 
 from qwen3_tts.errors import UnsupportedRequest
+from qwen3_tts.native.library import kernels
+from qwen3_tts.quantize.rows import Format
 
 # oneDNN keeps the kernels it has compiled, 1,024 unless told otherwise, and a decoder call uses
 # about 60: a batch of streams out of step has more shapes than 17, and would compile in every turn.
@@ -57,6 +59,29 @@ def use_threads(count: int) -> None:
         other = threading.Thread(target=torch.set_num_threads, args=(before,))
         other.start()
         other.join()
+
+
+QUANTIZE = ("none", "int8", "int4", "auto")
+
+
+def choose_quantize(wanted: str | None, device: torch.device, width: int) -> Format | None:
+    """What the weights of a talker of this width are rounded to; None: nothing is.
+
+    "auto" rounds to eight bits where that is faster: on a CPU that has kernels for it, and a model
+    wide enough to be bound by memory. Raises `UnsupportedRequest`.
+    """
+    if wanted not in (None, *QUANTIZE):
+        raise UnsupportedRequest(f"quantize {wanted!r} is unknown; allowed: {', '.join(QUANTIZE)}")
+    if wanted in (None, "none"):
+        return None
+    if wanted == "auto":
+        fast = device.type == "cpu" and width >= SHARED_WIDTH and kernels() is not None
+        return "int8" if fast else None
+    if device.type != "cpu":
+        raise UnsupportedRequest(
+            f"quantize {wanted!r} is for CPUs; on {device} the allowed are: none, auto"
+        )
+    return "int8" if wanted == "int8" else "int4"
 
 
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:

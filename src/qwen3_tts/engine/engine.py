@@ -11,6 +11,7 @@ from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.loop import Loop
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Planner
+from qwen3_tts.engine.runner import EagerRunner, Runner
 from qwen3_tts.engine.stream import Channel, Stream, TextFeed, TextStream
 from qwen3_tts.engine.warm_up import warm_up
 from qwen3_tts.errors import Overloaded
@@ -24,9 +25,17 @@ T = TypeVar("T")
 class Engine:
     """One model, any number of callers. `close` it, or use it as a context, to end its thread."""
 
-    def __init__(self, model: SpeechModel, codec: Codec, planner: Planner, options: EngineOptions):
+    def __init__(
+        self,
+        model: SpeechModel,
+        codec: Codec,
+        planner: Planner,
+        options: EngineOptions,
+        runner: Runner | None = None,
+    ):
+        """`runner` does the loop's arithmetic; None takes the model's own modules."""
         self.model, self.codec, self.planner, self.options = model, codec, planner, options
-        self.loop = Loop(model, codec, options)
+        self.loop = Loop(runner or EagerRunner(model), codec, options)
         if options.warm_up:
             self.loop.do_when_idle(warm_up(codec, planner.tokenizer, options.chunk_plan))
         # An engine that is dropped, or a program that ends, ends the thread.

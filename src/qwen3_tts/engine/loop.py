@@ -24,11 +24,11 @@ from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Job
 from qwen3_tts.engine.priming import Primer
 from qwen3_tts.engine.row import Row
+from qwen3_tts.engine.runner import Runner
 from qwen3_tts.engine.scheduler import Scheduler
 from qwen3_tts.engine.slots import Slots
 from qwen3_tts.engine.stream import Channel, TextFeed
 from qwen3_tts.errors import OutOfMemory, SpeechError, StreamFailed
-from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.types import Wave
 
 logger = logging.getLogger(__name__)
@@ -44,11 +44,11 @@ UNBOUNDED = 2**31
 
 
 class Loop:
-    def __init__(self, model: SpeechModel, codec: Codec, options: EngineOptions):
+    def __init__(self, runner: Runner, codec: Codec, options: EngineOptions):
         self.codec, self.options = codec, options
-        self.slots = Slots(model, codec.model.decoder, options.max_rows)
-        self.eos = model.config.talker_config.codec_eos_token_id
-        width = model.config.talker_config.hidden_size
+        self.slots = Slots(runner, codec.decoder, options.max_rows)
+        self.eos = runner.config.talker_config.codec_eos_token_id
+        width = runner.config.talker_config.hidden_size
         self.threads = choose_threads(options.threads, width)
         self.primer = Primer(codec, options.voice_cache_bytes)
         self.scheduler = Scheduler(

@@ -42,11 +42,11 @@ class Primer:
 
     def _decode(self, key: bytes, reference: Codes, slots: Slots, slot: int) -> Iterator[None]:
         codes = self.codec.check_codes(reference)
-        state = self.codec.model.decoder.new_state(1)
+        state = self.codec.decoder.new_state(1)
         for start in range(0, len(codes), PIECE):
             if start:
                 yield
-            self.codec.model.decoder(codes[start : start + PIECE].T[None], state)
+            self.codec.decoder(codes[start : start + PIECE].T[None], state)
         slots.prime(slot, state)
         self.states[key] = state
         while len(self.states) > 1 and sum(map(num_bytes, self.states.values())) > self.max_bytes:

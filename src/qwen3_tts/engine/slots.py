@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qwen3_tts.engine.decoding import Decoder
 from qwen3_tts.engine.noise import FrameNoise
 from qwen3_tts.engine.options import SamplingOptions
+from qwen3_tts.engine.runner import Runner
 from qwen3_tts.engine.sampling import RowOptions, suppressed_ids
 from qwen3_tts.engine.step import LoopState, step
 from qwen3_tts.model.cache import FrameCache, KVCache
-from qwen3_tts.model.codec.decoder import CodecDecoder
 from qwen3_tts.model.codec.state import DecoderState
-from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.prompt.layout import Frame
 from qwen3_tts.types import Wave
 
@@ -27,22 +27,22 @@ FIRST_TRAILING = 256
 
 
 class Slots:
-    def __init__(self, model: SpeechModel, decoder: CodecDecoder, max_rows: int):
-        self.model, self.decoder, self.max_rows = model, decoder, max_rows
-        self.config = model.config.talker_config
-        self.weight = model.talker.codec_head.weight  # tells device and dtype
+    def __init__(self, runner: Runner, decoder: Decoder, max_rows: int):
+        self.runner, self.decoder, self.max_rows = runner, decoder, max_rows
+        self.config = runner.config.talker_config
+        self.device = runner.like.device
         self.clear()
 
     def clear(self) -> None:
         """Drop everything and start with empty rows and little memory."""
-        config, R, device = self.config, self.max_rows, self.weight.device
+        config, R, device = self.config, self.max_rows, self.device
         self.used: set[int] = set()
         self.positions = [0] * R  # positions each row has filled, for the host to bound attention
         self.noise = FrameNoise(config, R, device)
         self.state = LoopState(
-            cache=KVCache.new(config, 1, FIRST_POSITIONS, self.weight),
-            frame_cache=FrameCache.new(config.code_predictor_config, R, self.weight),
-            hidden=self.weight.new_zeros(R, config.hidden_size),
+            cache=KVCache.new(config, 1, FIRST_POSITIONS, self.runner.cache_like),
+            frame_cache=FrameCache.new(config.code_predictor_config, R, self.runner.like),
+            hidden=self.runner.like.new_zeros(R, config.hidden_size),
             seen=torch.zeros(R, config.vocab_size, dtype=torch.bool, device=device),
             frame=torch.zeros(R, dtype=torch.long, device=device),
             trailing=torch.zeros(R, FIRST_TRAILING, dtype=torch.long, device=device),
@@ -74,20 +74,20 @@ class Slots:
         speaker: tuple[int, np.ndarray] | None = None,
     ) -> None:
         """Read the next prompt positions of a row. `speaker` is (position in piece, vector)."""
-        device, S = self.weight.device, len(text_ids)
+        device, S = self.device, len(text_ids)
         grid = torch.full((S, self.config.num_code_groups), -1)
         for s, frame in enumerate(codes):
             if frame:
                 grid[s, : len(frame)] = torch.tensor(frame)
-        text = torch.tensor(text_ids, device=device)[None]
-        x = self.model.embed(text, grid.T[None].to(device))  # [1, S, D]
+        text = torch.tensor(self.runner.text_entries(text_ids), device=device)[None]
+        x = self.runner.embed(text, grid.T[None].to(device))  # [1, S, D]
         if speaker is not None:
             at, vector = speaker
             x[0, at] += torch.from_numpy(vector).to(device=device, dtype=x.dtype)
         end = self.positions[slot] + S
         self.state.cache.reserve(slot + 1, end)
         row = self.state.cache.rows(slot, slot + 1)
-        hidden = self.model.talker(x, row.span(S, end))
+        hidden = self.runner.talk(x, row, end)
         row.pos += S
         self.positions[slot] = end
         self.state.hidden[slot] = hidden[0, -1]
@@ -101,7 +101,8 @@ class Slots:
             more = max(end, 2 * state.trailing.shape[1]) - state.trailing.shape[1]
             extra = state.trailing.new_zeros(self.max_rows, more)
             state.trailing = torch.cat([state.trailing, extra], dim=1)
-        state.trailing[slot, at:end] = torch.tensor(ids, device=self.weight.device)
+        entries = self.runner.text_entries(ids)
+        state.trailing[slot, at:end] = torch.tensor(entries, device=self.device)
         state.last[slot] = end - 1
 
     def step(self, rows: Sequence[int]) -> Tensor:
@@ -115,9 +116,9 @@ class Slots:
         self.noise.refill(rows)
         active = torch.zeros(n, dtype=torch.bool)
         active[list(rows)] = True
-        state.active[:n] = active.to(self.weight.device)
+        state.active[:n] = active.to(self.device)
         talker, predictor = self.noise.talker[:n], self.noise.predictor[:n]
-        codes = step(self.model, state.head(n), talker, predictor, limit)
+        codes = step(self.runner, state.head(n), talker, predictor, limit)
         self.noise.use(rows)
         for row in rows:
             self.positions[row] += 1
@@ -133,7 +134,7 @@ class Slots:
         if end - first == len(slots):
             waves = self.decoder(codes, self.decoding.span(first, end))
         else:
-            index = torch.tensor(slots, device=self.weight.device)
+            index = torch.tensor(slots, device=self.device)
             part = self.decoding.rows(index)
             waves = self.decoder(codes, part)
             self.decoding.put(index, part)
@@ -141,18 +142,20 @@ class Slots:
 
     def reset_sound(self, slot: int) -> None:
         """Put a row's decoder at the start of a stream."""
-        self.decoding.clear(torch.tensor([slot], device=self.weight.device))
+        self.decoding.clear(torch.tensor([slot], device=self.device))
 
     def free(self, slot: int) -> None:
         """The row's request has ended."""
         self.positions[slot] = 0
         self.state.options.set(slot, None)
         self.used.discard(slot)
+        if not self.used:
+            self.runner.rest()
         if not self.used and self.state.cache.capacity > KEEP_POSITIONS:
-            self.state.cache = KVCache.new(self.config, 1, FIRST_POSITIONS, self.weight)
+            self.state.cache = KVCache.new(self.config, 1, FIRST_POSITIONS, self.runner.cache_like)
         elif slot < len(self.state.cache.pos):
             self.state.cache.pos[slot] = 0
 
     def prime(self, slot: int, state: DecoderState) -> None:
         """Continue a row's sound from a decoder state of one row, such as a voice's reference."""
-        self.decoding.put(torch.tensor([slot], device=self.weight.device), state)
+        self.decoding.put(torch.tensor([slot], device=self.device), state)

@@ -4,7 +4,8 @@ Nothing here waits for a tensor's value, branches on one or outlives the call bu
 same function can run eagerly or be captured. The host reads end of speech from the codes it gets.
 All state is written at the end: a step that fails half-way can be made again.
 
-Dims: B rows, K code groups, D talker width, V code vocabulary, L trailing text ids.
+Dims: B rows, K code groups, D talker width, V code vocabulary, L trailing text entries
+(what a runner's `embed` takes for text ids).
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from qwen3_tts.engine.runner import Runner
 from qwen3_tts.engine.sampling import RowOptions, draw, talker_scores
 from qwen3_tts.model.cache import FrameCache, KVCache
-from qwen3_tts.model.speech_model import SpeechModel
 
 
 @dataclass
@@ -26,8 +27,8 @@ class LoopState:
     hidden: Tensor  # [B, D], talker output at each row's last position
     seen: Tensor  # [B, V], True for first codes drawn so far
     frame: Tensor  # [B], frames made so far
-    trailing: Tensor  # [B, L], text ids fed one per frame
-    last: Tensor  # [B], index of the trailing id that is fed for ever once reached
+    trailing: Tensor  # [B, L], text entries fed one per frame
+    last: Tensor  # [B], index of the trailing entry that is fed for ever once reached
     active: Tensor  # [B], rows that move; the others are computed along and left as they were
     options: RowOptions
     suppressed: Tensor  # [V]
@@ -49,24 +50,26 @@ class LoopState:
 
 
 def step(
-    model: SpeechModel, state: LoopState, talker_noise: Tensor, noise: Tensor, limit: int
+    runner: Runner, state: LoopState, talker_noise: Tensor, noise: Tensor, limit: int
 ) -> Tensor:
     """Draw one frame per row and move on. talker_noise [B, V], noise [B, K-1, V'].
 
     Returns codes [B, K]; where the first is end of speech, the row had ended before this frame.
     `limit` bounds the positions any row reaches in this step.
     """
-    talker, eos = model.talker, model.config.talker_config.codec_eos_token_id
-    logits = talker.logits(state.hidden)
+    eos = runner.config.talker_config.codec_eos_token_id
+    logits = runner.logits(state.hidden)
     penalty = state.options.repetition_penalty
     scores = talker_scores(logits, state.seen, penalty, state.frame, state.suppressed, eos)
     first = draw(scores, state.options.talker, talker_noise)
-    codes = fill_frame(model, state, first, noise)
+    codes = runner.fill_frame(
+        state.hidden, first, noise, state.options.predictor, state.frame_cache
+    )
 
     index = torch.minimum(state.frame, state.last)[:, None]
-    text_ids = state.trailing.gather(1, index)
-    x = model.embed(text_ids, codes[:, :, None])  # [B, 1, D]
-    hidden = talker(x, state.cache.span(1, limit))[:, 0]
+    text = state.trailing.gather(1, index)
+    x = runner.embed(text, codes[:, :, None])  # [B, 1, D]
+    hidden = runner.talk(x, state.cache, limit)[:, 0]
 
     active, drawn = state.active, first[:, None]
     marks = state.seen.gather(1, drawn) | active[:, None]
@@ -76,15 +79,3 @@ def step(
     state.cache.pos += active
     state.frame += active
     return codes
-
-
-def fill_frame(model: SpeechModel, state: LoopState, first: Tensor, noise: Tensor) -> Tensor:
-    """Codes of groups 1..K-1, drawn one after the other. first [B] -> codes [B, K]."""
-    predictor, options = model.code_predictor, state.options.predictor
-    first_vector = model.talker.codec_embedding(first)
-    logits = predictor.start(state.hidden, first_vector, state.frame_cache)
-    codes = [first, draw(logits, options, noise[:, 0])]
-    for group in range(1, noise.shape[1]):
-        logits = predictor.step(group, codes[-1], state.frame_cache)
-        codes.append(draw(logits, options, noise[:, group]))
-    return torch.stack(codes, dim=1)
