@@ -37,6 +37,7 @@ def load(
     *,
     device: str = "auto",
     dtype: str = "auto",
+    quantize: str | None = None,
     options: "EngineOptions | None" = None,
     revision: str | None = None,
     offline: bool = False,
@@ -45,9 +46,10 @@ def load(
     """Load a checkpoint: `nano`, which ships inside, a folder in the official layout, or a hub id.
 
     `device` is auto, cpu, cuda, cuda:N or mps; `dtype` auto, float32 or bfloat16 (auto: bfloat16
-    on GPUs that have it, else float32). `revision` pins every file of a hub id; `offline` uses
-    only what is cached; `progress` shows downloads. Raises `CheckpointError`, `HubError`,
-    `UnsupportedRequest`.
+    on GPUs that have it, else float32). `quantize` rounds weights on a CPU: none, int8, int4 or
+    auto (int8 where that is faster); None is none, the model as it was published. `revision` pins
+    every file of a hub id; `offline` uses only what is cached; `progress` shows downloads. Raises
+    `CheckpointError`, `HubError`, `UnsupportedRequest`.
     """
     from qwen3_tts.backends.registry import open_model  # torch is not needed before here
 
@@ -55,6 +57,7 @@ def load(
         model,
         device=device,
         dtype=dtype,
+        quantize=quantize,
         options=options,
         revision=revision,
         offline=offline,

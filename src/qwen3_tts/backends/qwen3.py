@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 import torch
 
+from qwen3_tts.backends.runners import open_codec, open_speech
 from qwen3_tts.config import (
     CheckpointConfig,
     GenerationConfig,
@@ -15,13 +16,13 @@ from qwen3_tts.config import (
 )
 from qwen3_tts.engine.clone import VoiceCloner
 from qwen3_tts.engine.codec import Codec
+from qwen3_tts.engine.device import choose_quantize
 from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Planner
 from qwen3_tts.engine.stream import Stream, TextStream
 from qwen3_tts.prompt.tokenizer import TextTokenizer
 from qwen3_tts.types import SpeakOptions, Speech, SpeechRequest, Voice
-from qwen3_tts.weights.load import load_codec, load_speech_model
 
 
 class Qwen3Synthesizer:
@@ -32,17 +33,21 @@ class Qwen3Synthesizer:
 
     @staticmethod
     def from_folder(
-        folder: Path, device: torch.device, dtype: torch.dtype, options: EngineOptions
+        folder: Path,
+        device: torch.device,
+        dtype: torch.dtype,
+        options: EngineOptions,
+        quantize: str | None = None,
     ) -> "Qwen3Synthesizer":
         """Read a checkpoint folder in the official layout. Raises `CheckpointError`."""
+        config = read_checkpoint_config(folder)
+        format = choose_quantize(quantize, device, config.talker_config.hidden_size)
         tokenizer = TextTokenizer.from_folder(folder)
-        planner = Planner(
-            read_checkpoint_config(folder), read_generation_config(folder), tokenizer, options
-        )
-        model = load_speech_model(folder, device=device, dtype=dtype)
-        codec_model = load_codec(folder / "speech_tokenizer", device=device)
-        codec = Codec(codec_model)
-        return Qwen3Synthesizer(Engine(model, codec, planner, options), VoiceCloner(model, codec))
+        planner = Planner(config, read_generation_config(folder), tokenizer, options)
+        model, runner = open_speech(folder, device, dtype, format, options)
+        codec = open_codec(folder / "speech_tokenizer", device, runner)
+        engine = Engine(model, codec, planner, options, runner)
+        return Qwen3Synthesizer(engine, VoiceCloner(model, codec))
 
     @property
     def config(self) -> CheckpointConfig:

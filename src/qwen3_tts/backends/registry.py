@@ -16,6 +16,7 @@ def open_model(
     *,
     device: str = "auto",
     dtype: str = "auto",
+    quantize: str | None = None,
     options: EngineOptions | None = None,
     revision: str | None = None,
     offline: bool = False,
@@ -25,7 +26,9 @@ def open_model(
     chosen = choose_device(device)
     number = choose_dtype(dtype, chosen)
     folder = fetch(model, revision=revision, offline=offline, progress=progress)
-    return Qwen3Synthesizer.from_folder(folder, chosen, number, options or EngineOptions())
+    return Qwen3Synthesizer.from_folder(
+        folder, chosen, number, options or EngineOptions(), quantize
+    )
 
 
 def open_engine(

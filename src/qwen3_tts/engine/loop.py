@@ -49,7 +49,8 @@ class Loop:
         self.slots = Slots(runner, codec.decoder, options.max_rows)
         self.eos = runner.config.talker_config.codec_eos_token_id
         width = runner.config.talker_config.hidden_size
-        self.threads = choose_threads(options.threads, width)
+        # Threads of torch that wait for work keep a core busy, which a pool needs.
+        self.threads = 1 if runner.pool else choose_threads(options.threads, width)
         self.primer = Primer(codec, options.voice_cache_bytes)
         self.scheduler = Scheduler(
             options.max_rows, options.max_queue, max_positions=options.max_positions

@@ -24,7 +24,7 @@ class NativeRunner:
     """
 
     def __init__(self, model: SpeechModel, format: Format | None, pool: Pool):
-        self.config, self.talker = model.config, model.talker
+        self.config, self.talker, self.pool = model.config, model.talker, pool
         self.speech = NativeSpeech(model, format, pool)
         self.like = torch.empty(0)
         self.cache_like = torch.empty(0, dtype=torch.bfloat16)

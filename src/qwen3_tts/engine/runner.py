@@ -15,12 +15,14 @@ from qwen3_tts.config import CheckpointConfig
 from qwen3_tts.engine.sampling import HeadOptions, draw
 from qwen3_tts.model.cache import FrameCache, KVCache
 from qwen3_tts.model.speech_model import SpeechModel
+from qwen3_tts.native.library import Pool
 
 
 class Runner(Protocol):
     config: CheckpointConfig
     like: Tensor  # device and type of hidden states and of the code predictor's memory
     cache_like: Tensor  # device and type of the talker's memory
+    pool: Pool | None  # the threads of its own that it computes with; None: torch's
 
     def text_entries(self, ids: Sequence[int]) -> Sequence[int]:
         """Text ids -> what `embed` takes for them."""
@@ -57,7 +59,8 @@ class EagerRunner:
 
     def __init__(self, model: SpeechModel):
         self.model, self.config = model, model.config
-        self.like = self.cache_like = model.talker.codec_head.weight
+        self.pool = None
+        self.like = self.cache_like = model.talker.codec_embedding.weight
 
     def text_entries(self, ids: Sequence[int]) -> Sequence[int]:
         return ids

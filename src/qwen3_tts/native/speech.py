@@ -31,8 +31,8 @@ WIDEST_HEAD = 128
 def misfit(config: CheckpointConfig) -> str | None:
     """Why the kernels cannot run a model of this shape; None if they can."""
     for part in (config.talker_config, config.talker_config.code_predictor_config):
-        if (part.head_dim % 32 and part.head_dim != 16) or part.head_dim > WIDEST_HEAD:
-            return f"heads are {part.head_dim} wide, kernels take 16, 32, 64, 96 or 128"
+        if part.head_dim % 2 or part.head_dim > WIDEST_HEAD:
+            return f"heads are {part.head_dim} wide, kernels take even widths up to {WIDEST_HEAD}"
         if part.hidden_size % 16 or part.intermediate_size % 16:
             return "widths are no multiples of 16"
     return None

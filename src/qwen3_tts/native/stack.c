@@ -67,20 +67,22 @@ static void product(int thread, int threads, const Matrix *w, const Operand *x, 
     matrix_apply(w, x, rows, start * step, end * step, out, stride, mode);
 }
 
+// Which of sixteen lanes hold something, `left` before the end.
+INLINE __mmask16 lanes(int left) { return left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1); }
+
 // One head: root mean square norm, then rotation of its two halves against each other.
 AVX512 static void norm_and_rotate(float *x, int width, const float *weight, float eps,
                                    const float *cosines, const float *sines) {
     __m512 sum = _mm512_setzero_ps();
     for (int i = 0; i < width; i += 16) {
-        __m512 v = _mm512_loadu_ps(x + i);
+        __m512 v = _mm512_maskz_loadu_ps(lanes(width - i), x + i);
         sum = _mm512_fmadd_ps(v, v, sum);
     }
     float mean = _mm512_reduce_add_ps(sum) / (float)width + eps;
     __m512 factor = _mm512_set1_ps(1.0f / sqrtf(mean));
     int half = width / 2;
     for (int i = 0; i < half; i += 16) {
-        int rest = half - i;
-        __mmask16 live = rest >= 16 ? 0xffff : (__mmask16)((1u << rest) - 1);
+        __mmask16 live = lanes(half - i);
         __m512 a = _mm512_maskz_loadu_ps(live, x + i);
         __m512 b = _mm512_maskz_loadu_ps(live, x + half + i);
         a = _mm512_mul_ps(_mm512_maskz_loadu_ps(live, weight + i), _mm512_mul_ps(a, factor));
@@ -92,69 +94,82 @@ AVX512 static void norm_and_rotate(float *x, int width, const float *weight, flo
     }
 }
 
-INLINE __m512 remembered(const void *from, int64_t at, const int is_bf16) {
+INLINE __m512 remembered(const void *from, int64_t at, __mmask16 live, const int is_bf16) {
     if (is_bf16)
-        return from_bf16(_mm256_loadu_si256((const __m256i *)((const uint16_t *)from + at)));
-    return _mm512_loadu_ps((const float *)from + at);
+        return from_bf16(_mm256_maskz_loadu_epi16(live, (const uint16_t *)from + at));
+    return _mm512_maskz_loadu_ps(live, (const float *)from + at);
 }
 
 AVX512 static void remember(void *to, int64_t at, const float *x, int width, int is_bf16) {
     for (int i = 0; i < width; i += 16) {
-        __m512 v = _mm512_loadu_ps(x + i);
+        __mmask16 live = lanes(width - i);
+        __m512 v = _mm512_maskz_loadu_ps(live, x + i);
         if (is_bf16)
-            _mm256_storeu_si256((__m256i *)((uint16_t *)to + at + i), to_bf16(v));
+            _mm256_mask_storeu_epi16((uint16_t *)to + at + i, live, to_bf16(v));
         else
-            _mm512_storeu_ps((float *)to + at + i, v);
+            _mm512_mask_storeu_ps((float *)to + at + i, live, v);
     }
 }
 
-// softmax(q K / sqrt(width)) V of one head over `count` positions; PARTS = width / 16
-INLINE void attend(const float *q, const void *keys, const void *values, int64_t at, int64_t step,
-                   int count, float *scores, float *out, const int PARTS, const int is_bf16) {
+typedef struct {
+    const void *keys, *values;
+    int64_t at, step; // of the first position, and from one to the next
+    int count, width;
+    float *scores; // [count], and some
+} Seen;
+
+// softmax(q K / sqrt(width)) V of one head. PARTS: sixteens that a head fills, the last perhaps
+// not wholly.
+INLINE void attend(const float *q, const Seen *seen, float *out, const int PARTS,
+                   const int is_bf16) {
     __m512 query[8], sum[8];
-    __m512 scale = _mm512_set1_ps(1.0f / sqrtf((float)(PARTS * 16)));
+    __mmask16 live[8];
+    int count = seen->count;
+    float *scores = seen->scores;
+    __m512 scale = _mm512_set1_ps(1.0f / sqrtf((float)seen->width));
     UNROLL for (int p = 0; p < PARTS; p++) {
-        query[p] = _mm512_mul_ps(_mm512_loadu_ps(q + 16 * p), scale);
+        live[p] = p + 1 < PARTS ? 0xffff : lanes(seen->width - 16 * p);
+        query[p] = _mm512_mul_ps(_mm512_maskz_loadu_ps(live[p], q + 16 * p), scale);
         sum[p] = _mm512_setzero_ps();
     }
     float most = -INFINITY;
     for (int s = 0; s < count; s++) {
+        int64_t at = seen->at + s * seen->step;
         __m512 dot = _mm512_setzero_ps();
         UNROLL for (int p = 0; p < PARTS; p++)
-            dot = _mm512_fmadd_ps(query[p], remembered(keys, at + s * step + 16 * p, is_bf16), dot);
+            dot = _mm512_fmadd_ps(query[p], remembered(seen->keys, at + 16 * p, live[p], is_bf16),
+                                  dot);
         scores[s] = _mm512_reduce_add_ps(dot);
         most = scores[s] > most ? scores[s] : most;
     }
     __m512 total = _mm512_setzero_ps();
     for (int s = 0; s < count; s += 16) {
-        __mmask16 live = count - s >= 16 ? 0xffff : (__mmask16)((1u << (count - s)) - 1);
-        __m512 v = _mm512_sub_ps(_mm512_maskz_loadu_ps(live, scores + s), _mm512_set1_ps(most));
-        v = _mm512_maskz_mov_ps(live, exp16(v));
+        __mmask16 here = lanes(count - s);
+        __m512 v = _mm512_sub_ps(_mm512_maskz_loadu_ps(here, scores + s), _mm512_set1_ps(most));
+        v = _mm512_maskz_mov_ps(here, exp16(v));
         total = _mm512_add_ps(total, v);
-        _mm512_mask_storeu_ps(scores + s, live, v);
+        _mm512_mask_storeu_ps(scores + s, here, v);
     }
     for (int s = 0; s < count; s++) {
+        int64_t at = seen->at + s * seen->step;
         __m512 weight = _mm512_set1_ps(scores[s]);
         UNROLL for (int p = 0; p < PARTS; p++)
-            sum[p] =
-                _mm512_fmadd_ps(weight, remembered(values, at + s * step + 16 * p, is_bf16), sum[p]);
+            sum[p] = _mm512_fmadd_ps(
+                weight, remembered(seen->values, at + 16 * p, live[p], is_bf16), sum[p]);
     }
     __m512 inverse = _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(total));
     UNROLL for (int p = 0; p < PARTS; p++)
-        _mm512_storeu_ps(out + 16 * p, _mm512_mul_ps(sum[p], inverse));
+        _mm512_mask_storeu_ps(out + 16 * p, live[p], _mm512_mul_ps(sum[p], inverse));
 }
 
-typedef void (*Attend)(const float *q, const void *keys, const void *values, int64_t at,
-                       int64_t step, int count, float *scores, float *out, int is_bf16);
+typedef void (*Attend)(const float *q, const Seen *seen, float *out, int is_bf16);
 
 #define ATTEND(parts)                                                                              \
-    AVX512 static void attend_##parts(const float *q, const void *keys, const void *values,        \
-                                      int64_t at, int64_t step, int count, float *scores,          \
-                                      float *out, int is_bf16) {                                   \
+    AVX512 static void attend_##parts(const float *q, const Seen *seen, float *out, int is_bf16) { \
         if (is_bf16)                                                                               \
-            attend(q, keys, values, at, step, count, scores, out, parts, 1);                       \
+            attend(q, seen, out, parts, 1);                                                        \
         else                                                                                       \
-            attend(q, keys, values, at, step, count, scores, out, parts, 0);                       \
+            attend(q, seen, out, parts, 0);                                                        \
     }
 ATTEND(1)
 ATTEND(2)
@@ -171,7 +186,7 @@ static const Attend ATTENDS[] = {attend_1, attend_2, attend_3, attend_4,
 static void attention(int thread, int threads, const Stack *s, const Block *b, int layer,
                       const Cache *cache, const Tokens *tokens, Work *work) {
     int E = s->head_dim, each = s->heads / s->groups, width = qkv_width(s), start, end;
-    Attend attend_heads = ATTENDS[E / 16 - 1];
+    Attend attend_head = ATTENDS[(E + 15) / 16 - 1];
     share(s->groups, thread, threads, &start, &end);
     for (int group = start; group < end; group++) {
         int64_t at = layer * cache->layer_step + group * cache->group_step;
@@ -186,14 +201,20 @@ static void attention(int thread, int threads, const Stack *s, const Block *b, i
             remember(cache->values, to, value, E, cache->is_bf16);
         }
         for (int t = 0; t < tokens->count; t++) {
-            int64_t position = tokens->position[t], from = at + tokens->row[t] * cache->row_step;
+            int64_t position = tokens->position[t];
+            Seen seen = {cache->keys,
+                         cache->values,
+                         at + tokens->row[t] * cache->row_step,
+                         cache->position_step,
+                         (int)position + 1,
+                         E,
+                         work->scores};
             for (int head = group * each; head < (group + 1) * each; head++) {
                 float *query = work->qkv + (size_t)t * width + head * E;
                 norm_and_rotate(query, E, b->q_norm, s->eps, tokens->cosines + position * E,
                                 tokens->sines + position * E);
-                attend_heads(query, cache->keys, cache->values, from, cache->position_step,
-                             (int)position + 1, work->scores,
-                             work->attended + (size_t)t * s->heads * E + head * E, cache->is_bf16);
+                attend_head(query, &seen, work->attended + (size_t)t * s->heads * E + head * E,
+                            cache->is_bf16);
             }
         }
     }
