@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+KERNELS := $(VENV)/.kernels
+NATIVE := hatch_build.py $(wildcard src/qwen3_tts/native/*.[ch])
 
 .PHONY: demo test check format clean
 
@@ -13,10 +15,16 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install -q -e ".[server,test,dev,train]" -c constraints.txt
 	@touch $@
 
-demo: $(STAMP)  ## set up, then speak a sentence into hello.wav
+# Installing compiles the kernels; after that a change of their sources does. Without a compiler pip
+# fetches one for as long as it takes.
+$(KERNELS): $(STAMP) $(NATIVE)
+	$(if $(filter $(STAMP),$?),,$(BIN)/python hatch_build.py || $(BIN)/pip install -q --no-deps -e .)
+	@touch $@
+
+demo: $(KERNELS)  ## set up, then speak a sentence into hello.wav
 	$(BIN)/python examples/hello.py hello.wav
 
-test: $(STAMP)  ## the whole test suite
+test: $(KERNELS)  ## the whole test suite
 	$(BIN)/python -m pytest
 
 check: $(STAMP)  ## format, lint and types
@@ -29,4 +37,4 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build hello.wav
+	rm -rf $(VENV) build hello.wav src/qwen3_tts/native/_kernels.*

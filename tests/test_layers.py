@@ -44,7 +44,7 @@ RULES: dict[str, tuple[str, str]] = {
         "numpy fastapi starlette uvicorn pydantic pydantic_settings jwt cryptography h11 "
         "prometheus_client",
     ),
-    "cli": ("version errors types audio backends train server", "numpy rich"),
+    "cli": ("version errors types audio native backends train server", "numpy rich"),
 }
 TOP = {"__init__", "__main__", "compat"}  # above every layer
 FACE_USERS = {"cli", *TOP}  # may `import qwen3_tts` itself

@@ -16,6 +16,7 @@ from qwen3_tts.backends.devices import Choice, Device
 from qwen3_tts.cli import checks
 from qwen3_tts.cli.checks import Check, fit_check, memory_bytes, model_checks, package_checks
 from qwen3_tts.cli.doctor import report
+from qwen3_tts.native import library
 from qwen3_tts.weights import transfer
 from tests.cli.conftest import Run
 from tests.conftest import WriteCheckpoint
@@ -177,6 +178,59 @@ def test_a_gpu_and_its_troubles(monkeypatch: pytest.MonkeyPatch) -> None:
     assert words[-3:] == ["install", "--force-reinstall", f"torch=={release}"]
     assert not any(check.failed for check in values.values())
     assert values["chosen"].data == {"device": "cpu", "dtype": "float32"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "there", "newer", "marked", "value", "fix"),
+    [
+        (None, True, [], "ok", "used on the CPU, unless weights are float32", ""),
+        (None, True, ["a.c", "b.h"], "--", "older than a.c, b.h", "hatch_build.py"),
+        ("built without", False, [], "--", "not used: built without", checks.KERNELS_FIX),
+        ("does not load", True, [], "--", "not used: does not load", ""),
+    ],
+)
+def test_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    reason: str | None,
+    there: bool,
+    newer: list[str],
+    marked: str,
+    value: str,
+    fix: str,
+) -> None:
+    path = tmp_path / "src" / "qwen3_tts" / "native" / "_kernels.so"
+    if there:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    monkeypatch.setattr(library, "PATH", path)
+    monkeypatch.setattr(library, "why_not", lambda: reason)
+    monkeypatch.setattr(library, "newer_sources", lambda: newer)
+    monkeypatch.delenv(library.SWITCH, raising=False)
+    check = checks.kernels_check()
+    assert check.value.endswith(value)
+    if newer:
+        assert shlex.split(check.fix) == [sys.executable, str(tmp_path / fix)]
+    else:
+        assert check.fix == fix
+    assert (check.failed, check.data) == (False, {"library": str(path)})
+    assert report([check])[0].startswith(f"{marked}  kernels  ")
+
+
+def test_kernels_that_are_switched_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cli: Run
+) -> None:
+    monkeypatch.setenv(library.SWITCH, "0")
+    monkeypatch.setattr(library, "PATH", tmp_path / "absent")
+    library.why_not.cache_clear()
+    try:
+        ran = cli("doctor", "--json")
+    finally:
+        library.why_not.cache_clear()
+    assert ran.code == 0
+    check = next(c for c in json.loads(ran.out)["checks"] if c["name"] == "kernels")
+    assert check["value"] == "not used: QWEN3_TTS_NATIVE=0 in the environment"
+    assert (check["ok"], check["needed"], check["fix"]) == (False, False, "")
 
 
 def test_memory(tmp_path: Path) -> None:

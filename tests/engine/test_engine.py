@@ -12,7 +12,6 @@ from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
 from qwen3_tts.engine import priming, row
 from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.options import EngineOptions
-from qwen3_tts.engine.runner import EagerRunner
 from qwen3_tts.engine.slots import Slots
 from qwen3_tts.types import Sampling, Speech, SpeechRequest, Voice
 from tests.engine.ending import likely_to_end
@@ -234,7 +233,7 @@ def test_bfloat16_scores_are_near_float32(model: Any, x_voice: Voice) -> None:
     for dtype in ("float32", "bfloat16"):
         engine = model("base", False, dtype).engine
         job = engine.planner.plan(request("Hello there.", voice=x_voice))
-        rows, prompt = Slots(EagerRunner(engine.model), engine.codec.decoder, 1), job.prompt
+        rows, prompt = Slots(engine.loop.slots.runner, engine.codec.decoder, 1), job.prompt
         rows.start(0, job.sampling, job.seed)
         assert prompt.speaker_at is not None
         with torch.inference_mode():

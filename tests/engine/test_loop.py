@@ -13,6 +13,7 @@ import pytest
 
 from qwen3_tts.engine import loop as loop_module
 from qwen3_tts.engine import priming, warm_up
+from qwen3_tts.engine import sound as sound_module
 from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.row import Row
@@ -361,7 +362,7 @@ def test_rows_that_are_due_together_take_turns(
     by_hand: OpenByHand, monkeypatch: pytest.MonkeyPatch, expected: Expected
 ) -> None:
     """Those that run dry first go first; a turn decodes a bounded number of frames."""
-    monkeypatch.setattr(loop_module, "TURN_FRAMES", 6)
+    monkeypatch.setattr(sound_module, "TURN_FRAMES", 6)
     hand = by_hand(max_rows=3)
     asked = [replace(SHORT, seed=seed, max_frames=9) for seed in range(3)]
     streams = [hand.start(one) for one in asked]
@@ -385,7 +386,7 @@ def test_rows_that_are_due_together_take_turns(
 )
 def test_rows_are_decoded_in_groups_of_few_sizes(count: int, most: int, sizes: list[int]) -> None:
     rows: Any = list(range(count))
-    groups = list(loop_module.groups_of(rows, most))
+    groups = list(sound_module.groups_of(rows, most))
     assert [len(group) for group in groups] == sizes
     assert [row for group in groups for row in group] == rows
 
@@ -394,8 +395,8 @@ def test_one_decode_is_of_a_bounded_size(
     by_hand: OpenByHand, monkeypatch: pytest.MonkeyPatch, expected: Expected
 ) -> None:
     """Where nobody listens all are decoded in one turn, but not in one call."""
-    monkeypatch.setattr(loop_module, "CALL_FRAMES", 5)
-    monkeypatch.setattr(loop_module, "TURN_FRAMES", 1)
+    monkeypatch.setattr(sound_module, "CALL_FRAMES", 5)
+    monkeypatch.setattr(sound_module, "TURN_FRAMES", 1)
     hand = by_hand(max_rows=3)
     asked = [replace(SHORT, seed=seed, max_frames=2) for seed in range(3)]
     streams = [hand.start(one) for one in asked]

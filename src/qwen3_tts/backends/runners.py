@@ -11,7 +11,7 @@ from qwen3_tts.engine.native import NativeRunner
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.runner import EagerRunner, Runner
 from qwen3_tts.model.speech_model import SpeechModel
-from qwen3_tts.native.library import Pool, why_not
+from qwen3_tts.native.library import why_not
 from qwen3_tts.native.speech import misfit
 from qwen3_tts.quantize.plan import quantize_model
 from qwen3_tts.quantize.rows import Format
@@ -35,7 +35,7 @@ def open_speech(
     if why_no_kernels(config, device, dtype, format) is None:
         model = load_speech_model(folder, device=device, dtype=torch.bfloat16)
         threads = choose_threads(options.threads, config.talker_config.hidden_size)
-        runner = NativeRunner(model, format, Pool(threads))
+        runner = NativeRunner(model, format, threads)
         release_pages(folder)
         return model, runner
     model = load_speech_model(folder, device=device, dtype=dtype)

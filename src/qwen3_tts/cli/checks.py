@@ -8,6 +8,7 @@ import importlib.metadata as metadata
 import os
 import platform
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import numpy as np
 
 from qwen3_tts.audio.files import FORMATS, write_audio
 from qwen3_tts.errors import HubOffline, SpeechError
+from qwen3_tts.native import library
 from qwen3_tts.version import __version__
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "qwen3-tts"
 GIB = 2**30
+KERNELS_FIX = "install qwen3-tts once more with pip install -v, which tells why none were built"
 DOWNLOAD_BYTES = 5 * GIB  # the largest published checkpoint with its codec takes 4.2 GiB
 
 
@@ -52,6 +55,7 @@ def all_checks(model: str | None, device: str, dtype: str) -> Iterator[Check]:
     yield Check("python", True, f"{platform.python_version()} at {sys.executable}")
     yield from package_checks()
     yield from device_checks(device, dtype)
+    yield kernels_check()
     yield memory_check()
     yield from audio_checks()
     yield from cache_checks()
@@ -160,6 +164,20 @@ def device_checks(device: str, dtype: str) -> Iterator[Check]:
         return
     data = {"device": choice.device, "dtype": choice.dtype}
     yield Check("chosen", True, f"{choice.device}, {choice.dtype} ({choice.why})", data=data)
+
+
+def kernels_check() -> Check:
+    """Whether models on the CPU run on the compiled kernels; torch does the same work, slower."""
+    reason = library.why_not()
+    data = {"library": str(library.PATH)}
+    if reason is not None:
+        fix = "" if library.PATH.is_file() or library.is_off() else KERNELS_FIX
+        return Check("kernels", False, f"not used: {reason}", fix, needed=False, data=data)
+    if newer := library.newer_sources():
+        value = f"used, but older than {', '.join(newer)}"
+        fix = shlex.join([sys.executable, str(library.PATH.parents[3] / "hatch_build.py")])
+        return Check("kernels", False, value, fix, needed=False, data=data)
+    return Check("kernels", True, "used on the CPU, unless weights are float32", data=data)
 
 
 def memory_check() -> Check:

@@ -42,6 +42,7 @@ class Pace:
         self.turn_s = 0.0  # mean: from frame to frame, decoding and prompts of others included
         self.scatter_s = 0.0  # mean distance of turns from their mean
         self.longest_s = 0.0  # a turn, of late
+        self.beside = False  # chunks are decoded while the next frames are made
         self.decode = LineFit()  # seconds of a chunk, from `take` to `handed_out`, by its frames
 
     def observe(self, step_s: float, other_s: float = 0.0) -> None:
@@ -67,7 +68,8 @@ class Pace:
 
         Not above 0 where no chunk size keeps up with playback.
         """
-        return FRAME_S - (self.step_s or 0.0) - self.decode.slope
+        step_s, decode_s = self.step_s or 0.0, self.decode.slope
+        return FRAME_S - (max(step_s, decode_s) if self.beside else step_s + decode_s)
 
     def least_chunk(self) -> int:
         """Frames a chunk needs so that making and decoding it takes no longer than playing it.

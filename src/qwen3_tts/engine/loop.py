@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -19,7 +19,9 @@ import torch
 from qwen3_tts.engine.chunks import FRAME_S, ChunkPlanner, Pace
 from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.device import choose_threads, use_threads
+from qwen3_tts.engine.faults import as_stream_error, is_out_of_memory
 from qwen3_tts.engine.guard import Verdict
+from qwen3_tts.engine.native import NativeRunner
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Job
 from qwen3_tts.engine.priming import Primer
@@ -27,9 +29,9 @@ from qwen3_tts.engine.row import Row
 from qwen3_tts.engine.runner import Runner
 from qwen3_tts.engine.scheduler import Scheduler
 from qwen3_tts.engine.slots import Slots
+from qwen3_tts.engine.sound import Sound
 from qwen3_tts.engine.stream import Channel, TextFeed
-from qwen3_tts.errors import OutOfMemory, SpeechError, StreamFailed
-from qwen3_tts.types import Wave
+from qwen3_tts.errors import SpeechError, StreamFailed
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -38,9 +40,6 @@ IDLE_POLL_S = 0.25  # how often a loop with nothing but starved streams looks at
 JOIN_S = 0.2  # how often whoever closes an engine makes sure that its thread still moves
 DONE = object()
 ALONE_POSITIONS = 1024  # prompt positions read at once while nobody speaks: bounds memory
-CALL_FRAMES = 64  # decoded at once, all rows together: bounds memory
-TURN_FRAMES = 32  # decoded in a turn, where few rows speak
-UNBOUNDED = 2**31
 
 
 class Loop:
@@ -50,7 +49,8 @@ class Loop:
         self.eos = runner.config.talker_config.codec_eos_token_id
         width = runner.config.talker_config.hidden_size
         # Threads of torch that wait for work keep a core busy, which a pool needs.
-        self.threads = 1 if runner.pool else choose_threads(options.threads, width)
+        native = isinstance(runner, NativeRunner)
+        self.threads = 1 if native else choose_threads(options.threads, width)
         self.primer = Primer(codec, options.voice_cache_bytes)
         self.scheduler = Scheduler(
             options.max_rows, options.max_queue, max_positions=options.max_positions
@@ -58,7 +58,7 @@ class Loop:
         self.pace = Pace()
         self.rows: list[Row] = []  # in slots, oldest first
         self.step_end_s = 0.0
-        self.frames_left = UNBOUNDED  # that this turn may still decode
+        self.sound = Sound(self)
         # shared with callers, under `changed`
         self.changed = threading.Condition()
         self.waiting: dict[Hashable, Row] = {}  # queued, by id
@@ -157,6 +157,7 @@ class Loop:
         except BaseException as error:  # a border: callers must hear of it, whatever it is
             logger.exception("the engine died")
             reason = f"the engine died of {type(error).__name__}: {error}"
+        self.sound.close()
         with self.changed:
             self.death = reason
             for row in (*self.rows, *self.waiting.values()):
@@ -182,7 +183,7 @@ class Loop:
         return True
 
     def _movable(self) -> bool:
-        if self.scheduler.startable or self.frames_left <= 0:  # then more may be due for decoding
+        if self.scheduler.startable or self.sound.movable:
             return True
         return any(
             row.unread or row.can_step or row.finish_reason or row.priming or row.channel.ended
@@ -194,8 +195,9 @@ class Loop:
         self._drop()
         self._admit()
         self._read()
-        self._step()
-        self._send()
+        stepped = self._step()
+        if not (self._send() or stepped):
+            self.sound.wait()
         if self.chores is not None and not self.rows:
             self._do_chore(self.chores)
 
@@ -226,15 +228,16 @@ class Loop:
         for row, slot in started:
             row.slot, row.clock.started = slot, time.perf_counter()
             self.rows.append(row)
-            self._guarded(row, self._begin)
+            self.guarded(row, self._begin)
 
     def _begin(self, row: Row) -> None:
         """Put a request at its start into its slot."""
+        self.sound.land(row)
         row.begin()
         self.slots.start(row.slot, row.job.sampling, row.seed)
-        row.priming = self._primed(row)
+        row.priming = self.primed(row)
 
-    def _primed(self, row: Row) -> Iterator[None] | None:
+    def primed(self, row: Row) -> Iterator[None] | None:
         """What is to be done before a row's sound can begin: the decoding of its reference."""
         voice = row.job.voice
         if voice is None or voice.codes is None:
@@ -268,7 +271,7 @@ class Loop:
         """
         for row in list(self.rows):
             if row.fed == 0 or not row.job.text.ended:
-                self._guarded(row, self._feed)
+                self.guarded(row, self._feed)
         if any(row.speaks for row in self.rows):
             self._read_for(self._reading_s())
             return
@@ -301,9 +304,9 @@ class Loop:
         if row.channel.ended:
             return False
         if row.unread and not row.finish_reason:
-            self._guarded(row, self._read_piece, positions)
+            self.guarded(row, self._read_piece, positions)
         elif row.priming is not None:
-            self._guarded(row, self._prime)
+            self.guarded(row, self._prime)
         else:
             return False
         return True
@@ -327,24 +330,25 @@ class Loop:
         if row.priming is not None and next(row.priming, DONE) is DONE:
             row.priming = None
 
-    def _step(self) -> None:
-        """One frame for every row that can move."""
+    def _step(self) -> bool:
+        """One frame for every row that can move; False where there is none."""
         moving = [row for row in self.rows if row.can_step and not row.channel.ended]
         if not moving:
             self.step_end_s = 0.0
-            return
+            return False
         start = time.perf_counter()
         try:
             codes = self.slots.step([row.slot for row in moving])
             host = codes.tolist()
         except Exception as error:  # a border: the thread must go on for the others
             self._step_failed(moving, error)
-            return
+            return True
         end = time.perf_counter()
         self.pace.observe(end - start, start - self.step_end_s if self.step_end_s else 0.0)
         self.step_end_s = end
         for row in moving:
-            self._guarded(row, self._collect, codes[row.slot], host[row.slot])
+            self.guarded(row, self._collect, codes[row.slot], host[row.slot])
+        return True
 
     def _collect(self, row: Row, frame: torch.Tensor, codes: list[int]) -> None:
         """Keep a row's new frame, or end the row."""
@@ -352,9 +356,9 @@ class Loop:
             row.finish("stop")
             return
         row.add_frame(frame)
-        self._judge(row, row.guard.frame(codes))
+        self.judge(row, row.guard.frame(codes))
 
-    def _judge(self, row: Row, verdict: Verdict | None) -> None:
+    def judge(self, row: Row, verdict: Verdict | None) -> None:
         """Act on what the guards say."""
         if verdict is None:
             return
@@ -365,75 +369,18 @@ class Loop:
             row.retry()
             self._begin(row)
             return
+        self.sound.land(row)
         row.cut(verdict.keep_frames)
         row.finish(verdict.finish_reason)
 
-    def _send(self) -> None:
-        """Decode the rows that are due, equal numbers of frames together."""
-        for (count, _), rows in self._due().items():
-            for group in groups_of(rows, CALL_FRAMES // count):
-                self._decode_group([row for row in group if not row.channel.ended], count)
-                self.beat_s = time.monotonic()
+    def _send(self) -> bool:
+        """Decode the rows that are due, and end those that are done. Whether anything happened."""
+        moved = self.sound.turn(self.rows)
         for row in list(self.rows):
-            if row.finish_reason and not row.pending and not row.channel.ended:
-                self._guarded(row, self._finish)
-
-    def _due(self) -> dict[tuple[int, int], list[Row]]:
-        """Rows to decode now by their number of frames, those whose listeners run dry first.
-
-        Where somebody listens, a turn decodes no more than twice what a step makes: all keep up,
-        and rows that are due together do not hold up the rest with all their sound.
-        """
-        now_s, due = time.perf_counter(), dict[tuple[int, int], list[Row]]()
-        listened = any(row.planner is not None for row in self.rows)
-        self.frames_left = max(TURN_FRAMES, 2 * len(self.rows)) if listened else UNBOUNDED
-        for row in sorted(self.rows, key=lambda row: row.spare_s(now_s)):
-            if row.priming is None and not row.channel.ended and self.frames_left > 0:
-                self._guarded(row, self._note_due, due)
-        return due
-
-    def _note_due(self, row: Row, due: dict[tuple[int, int], list[Row]]) -> None:
-        if count := row.due():
-            due.setdefault((count, row.slot if row.decode_alone else -1), []).append(row)
-            self.frames_left -= count
-
-    def _decode_group(self, rows: Sequence[Row], count: int) -> None:
-        """Decode rows together. If that fails, the newest of all ends where memory ran out, or else
-        the only one; the others try again, each by itself where it may be the fault of any."""
-        if not rows:
-            return
-        try:
-            self._decode(sorted(rows, key=lambda row: row.slot), count)
-            return
-        except Exception as error:  # a border: the thread must go on for the others
-            out_of_memory = is_out_of_memory(error)
-            if out_of_memory or len(rows) == 1:
-                self._failed(self.rows[-1:] if out_of_memory else rows, error)
-        for row in rows:
-            if not row.channel.ended:
-                row.undue()
-                row.decode_alone = not out_of_memory
-                row.priming = self._restored(row)
-
-    def _restored(self, row: Row) -> Iterator[None]:
-        """Bring a row's decoder back to where it was before a decode that failed half-way."""
-        self.slots.reset_sound(row.slot)
-        yield from self._primed(row) or ()
-        for codes in row.decoded_frames():
-            yield
-            self.slots.decode([row.slot], codes[None])
-
-    def _decode(self, rows: Sequence[Row], count: int) -> None:
-        codes = torch.stack([row.next_frames(count) for row in rows])  # [m, K, T]
-        waves = self.slots.decode([row.slot for row in rows], codes)
-        for row, wave in zip(rows, waves, strict=True):
-            self._guarded(row, self._hand_over, wave, count)
-
-    def _hand_over(self, row: Row, wave: Wave, count: int) -> None:
-        row.decode_alone = False
-        row.keep(wave, count)
-        if not row.finish_reason:
-            self._judge(row, row.guard.sound(wave, row.text_exhausted))
+            if row.finish_reason and not row.pending and not row.decoding and not row.channel.ended:
+                self.guarded(row, self._finish)
+                moved = True
+        return moved
 
     def _finish(self, row: Row) -> None:
         self._release(row)  # first: a caller that hears of the end finds the row free
@@ -444,6 +391,7 @@ class Loop:
     def _release(self, row: Row) -> None:
         if row not in self.rows:
             return
+        self.sound.land(row)
         self.slots.free(row.slot)
         with self.changed:
             self.scheduler.release(id(row), time.monotonic())
@@ -451,14 +399,14 @@ class Loop:
         if not self.rows:
             self.step_end_s = 0.0  # the time until the next request is no slow turn
 
-    def _guarded(self, row: Row, action: Callable[..., None], *args: Any) -> None:
+    def guarded(self, row: Row, action: Callable[..., None], *args: Any) -> None:
         """Do something for one request; what it raises ends that request alone."""
         try:
             action(row, *args)
         except Exception as error:  # a border: the thread must go on for the others
-            self._failed([row], error)
+            self.failed([row], error)
 
-    def _failed(self, rows: Iterable[Row], error: Exception) -> None:
+    def failed(self, rows: Iterable[Row], error: Exception) -> None:
         if is_out_of_memory(error):
             self._free_memory()
         elif not isinstance(error, SpeechError):
@@ -469,7 +417,7 @@ class Loop:
 
     def _step_failed(self, moving: list[Row], error: Exception) -> None:
         """Out of memory: drop the newest row, which may be reading; the others repeat the step."""
-        self._failed(self.rows[-1:] if is_out_of_memory(error) else moving, error)
+        self.failed(self.rows[-1:] if is_out_of_memory(error) else moving, error)
 
     def _free_memory(self) -> None:
         with self.changed:
@@ -478,35 +426,3 @@ class Loop:
         self.primer.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def groups_of(rows: list[Row], most: int) -> Iterator[list[Row]]:
-    """Rows in groups of 1, 2, 4, 8 and so on, the largest first and none above `most`.
-
-    A CPU compiles the decoder for every size of a group, which takes as long as many a chunk, and
-    keeps the last few only.
-    """
-    while rows:
-        size = 1 << max(1, min(len(rows), most)).bit_length() - 1
-        yield rows[:size]
-        rows = rows[size:]
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or any(word in text for word in words)
-
-
-def as_stream_error(error: Exception) -> Exception:
-    """What the caller of a failed request gets: a `SpeechError`, with its cause."""
-    if isinstance(error, SpeechError):
-        return error
-    failed: StreamFailed
-    if is_out_of_memory(error):
-        failed = OutOfMemory("out of memory: the newest request was dropped; try again later")
-        error = error.with_traceback(None)  # which would hold on to the tensors of the failed step
-    else:
-        failed = StreamFailed(f"the engine failed on this request: {type(error).__name__}: {error}")
-    failed.__cause__ = error
-    return failed

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from qwen3_tts.engine.sampling import HeadOptions
+from qwen3_tts.engine.team import Team
 from qwen3_tts.model.cache import FrameCache, KVCache
 from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.native.library import Pool
@@ -23,9 +24,9 @@ class NativeRunner:
     one row of it. The projection itself is done in float32.
     """
 
-    def __init__(self, model: SpeechModel, format: Format | None, pool: Pool):
-        self.config, self.talker, self.pool = model.config, model.talker, pool
-        self.speech = NativeSpeech(model, format, pool)
+    def __init__(self, model: SpeechModel, format: Format | None, threads: int):
+        self.config, self.talker, self.team = model.config, model.talker, Team(threads)
+        self.speech = NativeSpeech(model, format, Pool(threads))
         self.like = torch.empty(0)
         self.cache_like = torch.empty(0, dtype=torch.bfloat16)
         self.talker.text_projection.float()
@@ -56,11 +57,13 @@ class NativeRunner:
         return x
 
     def logits(self, hidden: Tensor) -> Tensor:
+        self.speech.threads = self.team.loop_threads
         return self.speech.logits(hidden)
 
     def fill_frame(
         self, hidden: Tensor, first: Tensor, noise: Tensor, options: HeadOptions, cache: FrameCache
     ) -> Tensor:
+        self.speech.threads = self.team.loop_threads
         given = DrawOptions(
             temperature=options.temperature.data_ptr(),
             tail=options.tail.data_ptr(),
@@ -70,6 +73,7 @@ class NativeRunner:
         return self.speech.fill_frame(hidden, first, noise, given, cache)
 
     def talk(self, x: Tensor, cache: KVCache, longest: int) -> Tensor:
+        self.speech.threads = self.team.loop_threads
         return self.speech.talker(x, cache, longest)
 
     def rest(self) -> None:

@@ -74,6 +74,7 @@ class Row:
         self.fed = 0  # trailing text ids handed to the slot
         self.frames: list[Tensor] = []  # [K] each
         self.decoded = 0  # frames
+        self.decoding = 0  # frames whose decode is under way
         self.held: list[Wave] = []  # decoded, not yet sent
         self.finish_reason = ""
         self.ended_final = False  # the last chunk sent was marked as the last
@@ -113,8 +114,8 @@ class Row:
 
     @property
     def pending(self) -> int:
-        """Frames made and not yet decoded."""
-        return len(self.frames) - self.decoded
+        """Frames made of which no decode has begun."""
+        return len(self.frames) - self.decoded - self.decoding
 
     @property
     def speaks(self) -> bool:

@@ -13,16 +13,16 @@ from torch import Tensor
 
 from qwen3_tts.config import CheckpointConfig
 from qwen3_tts.engine.sampling import HeadOptions, draw
+from qwen3_tts.engine.team import Team
 from qwen3_tts.model.cache import FrameCache, KVCache
 from qwen3_tts.model.speech_model import SpeechModel
-from qwen3_tts.native.library import Pool
 
 
 class Runner(Protocol):
     config: CheckpointConfig
     like: Tensor  # device and type of hidden states and of the code predictor's memory
     cache_like: Tensor  # device and type of the talker's memory
-    pool: Pool | None  # the threads of its own that it computes with; None: torch's
+    team: Team  # one thread, where torch has threads of its own
 
     def text_entries(self, ids: Sequence[int]) -> Sequence[int]:
         """Text ids -> what `embed` takes for them."""
@@ -59,7 +59,7 @@ class EagerRunner:
 
     def __init__(self, model: SpeechModel):
         self.model, self.config = model, model.config
-        self.pool = None
+        self.team = Team()
         self.like = self.cache_like = model.talker.codec_embedding.weight
 
     def text_entries(self, ids: Sequence[int]) -> Sequence[int]:

@@ -30,7 +30,7 @@ class Slots:
     def __init__(self, runner: Runner, decoder: Decoder, max_rows: int):
         self.runner, self.decoder, self.max_rows = runner, decoder, max_rows
         self.config = runner.config.talker_config
-        self.device = runner.like.device
+        self.device, self.team = runner.like.device, runner.team
         self.clear()
 
     def clear(self) -> None:

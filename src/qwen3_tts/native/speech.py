@@ -249,7 +249,7 @@ def _projected(predictor: CodePredictor) -> list[Tensor]:
 
     Tables made here are bfloat16, as the published ones are.
     """
-    tables = [table.get_parameter("weight") for table in predictor.codec_embedding]
+    tables: list[Tensor] = [table.get_parameter("weight") for table in predictor.codec_embedding]
     layer = predictor.input_proj
     if isinstance(layer, nn.Identity):
         return tables
