@@ -5,25 +5,31 @@ a moment where loading takes many.
 """
 
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from qwen3_tts.config import read_checkpoint_config, read_codec_config, read_generation_config
 from qwen3_tts.engine.plan import Planner
-from qwen3_tts.errors import InvalidWeights, ModelNotFound, SpeechWarning
+from qwen3_tts.errors import ModelNotFound, SpeechWarning
 from qwen3_tts.prompt.tokenizer import TextTokenizer
 from qwen3_tts.types import SpeechRequest, Voice
 from qwen3_tts.weights import transfer
 from qwen3_tts.weights.hub import fetch
+from qwen3_tts.weights.quantized import ROUNDED_TYPES, SCALE, open_weights, plan_of
 
 FRAMES_PER_MINUTE = 750  # at 12.5 Hz; each is one position of the talker's memory
 # Decoding 64 frames at the published sizes took 0.40e9 bytes on a CPU, torch itself takes 0.25e9.
 WORKING_BYTES = 650_000_000
+# Official names of what `quantize.plan` rounds; that module comes with torch.
+MATRIX = re.compile(
+    r"talker\.(codec_head|code_predictor\.(lm_head\.\d+|small_to_mtp_projection)"
+    r"|(code_predictor\.)?model\.layers\.\d+\.(self_attn|mlp)\.\w+_proj)\.weight"
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,17 @@ class Description:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a checkpoint: bytes on disk, and numbers to be held in memory."""
+    """Of a checkpoint: bytes on disk, and numbers to be held in memory.
+
+    `rounded` says to what its weights are rounded in the file, None for floats.
+    """
 
     file_bytes: int
     speech_numbers: int
+    rounded: str | None
+    rounded_bytes: int  # of rounded weights with their scales, which stay as they are
+    matrix_numbers: int  # of the others, those that `quantize` would round
+    talker_width: int
     float32_numbers: int  # speaker encoder and codec, float32 always
     cache_numbers_per_frame: int
 
@@ -49,7 +62,11 @@ class Sizes:
         """About what speaking one minute takes, with weights of this width."""
         cache = self.cache_numbers_per_frame * FRAMES_PER_MINUTE
         held = (self.speech_numbers + cache) * bytes_per_number + 4 * self.float32_numbers
-        return held + WORKING_BYTES
+        return held + self.rounded_bytes + WORKING_BYTES
+
+    def int8_memory_bytes(self) -> int:
+        """The same with matrices in eight bits, or those of the file, and the rest in bfloat16."""
+        return self.memory_bytes(2) - self.matrix_numbers
 
 
 def locate(
@@ -95,14 +112,21 @@ def measure(folder: Path) -> Sizes:
     codec_folder = folder / "speech_tokenizer"
     read_codec_config(codec_folder)
     speech, codec = _weight_files(folder), _weight_files(codec_folder)
-    counts = dict(count for path in speech for count in _counts(path))
+    plan = plan_of(folder)
+    tensors = [tensor for path in speech for tensor in _tensors(path)]
+    rounded = {t.name: t.bytes for t in tensors if plan and t.is_rounded}
+    counts = {t.name: t.numbers for t in tensors if t.name not in rounded}
     speaker = sum(n for name, n in counts.items() if name.startswith("speaker_encoder."))
     talker = config.talker_config
     per_layer = 2 * talker.num_key_value_heads * talker.head_dim  # a key and a value each
     return Sizes(
         file_bytes=sum(path.stat().st_size for path in [*speech, *codec]),
         speech_numbers=sum(counts.values()) - speaker,
-        float32_numbers=speaker + sum(n for path in codec for _, n in _counts(path)),
+        rounded=plan,
+        rounded_bytes=sum(rounded.values()),
+        matrix_numbers=sum(n for name, n in counts.items() if MATRIX.fullmatch(name)),
+        talker_width=talker.hidden_size,
+        float32_numbers=speaker + sum(t.numbers for path in codec for t in _tensors(path)),
         cache_numbers_per_frame=talker.num_hidden_layers * per_layer,
     )
 
@@ -127,11 +151,25 @@ def _weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def _counts(path: Path) -> Iterator[tuple[str, int]]:
-    """Each tensor's name and how many numbers it has, from the header."""
-    try:
-        with safe_open(path, framework="numpy") as file:
-            for name in file.keys():  # noqa: SIM118  # not a mapping
-                yield name, math.prod(file.get_slice(name).get_shape())
-    except (OSError, SafetensorError) as error:
-        raise InvalidWeights(f"{path} cannot be read: {error}") from None
+@dataclass(frozen=True)
+class _Tensor:
+    name: str
+    type: str
+    numbers: int
+
+    @property
+    def is_rounded(self) -> bool:
+        return self.type in ROUNDED_TYPES or self.name.endswith(".weight" + SCALE)
+
+    @property
+    def bytes(self) -> int:
+        """Rounded numbers are one each, scales two or four."""
+        return self.numbers * {"BF16": 2, "F32": 4}.get(self.type, 1)
+
+
+def _tensors(path: Path) -> Iterator[_Tensor]:
+    """What the header of a file says."""
+    with open_weights(path, "numpy") as file:
+        for name in file.keys():  # noqa: SIM118  # not a mapping
+            part = file.get_slice(name)
+            yield _Tensor(name, part.get_dtype(), math.prod(part.get_shape()))

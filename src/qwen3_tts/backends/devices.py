@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from qwen3_tts.engine.device import choose_device, choose_dtype
+from qwen3_tts.engine.device import choose_device, choose_dtype, choose_quantize
+from qwen3_tts.native.library import kernels
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ def choose(device: str = "auto", dtype: str = "auto") -> Choice:
     else:
         why = "bfloat16 by itself only on CUDA, from compute capability 8.0 on"
     return Choice(str(chosen), number, why)
+
+
+def rounds(device: str, width: int, plan: str | None) -> bool:
+    """Whether kernels would speak with rounded weights where nobody says `quantize`.
+
+    `plan` is what the weights are rounded to in their file, `width` the talker's.
+    """
+    if plan:
+        return device == "cpu" and kernels() is not None
+    return choose_quantize("auto", torch.device(device), width) is not None
 
 
 def list_devices() -> tuple[list[Device], list[str]]:

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 import torch
 
+from qwen3_tts.backends.quantized import choose_format
 from qwen3_tts.backends.runners import open_codec, open_speech
 from qwen3_tts.config import (
     CheckpointConfig,
@@ -16,7 +17,6 @@ from qwen3_tts.config import (
 )
 from qwen3_tts.engine.clone import VoiceCloner
 from qwen3_tts.engine.codec import Codec
-from qwen3_tts.engine.device import choose_quantize
 from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Planner
@@ -41,7 +41,7 @@ class Qwen3Synthesizer:
     ) -> "Qwen3Synthesizer":
         """Read a checkpoint folder in the official layout. Raises `CheckpointError`."""
         config = read_checkpoint_config(folder)
-        format = choose_quantize(quantize, device, config.talker_config.hidden_size)
+        format = choose_format(folder, config, quantize, device)
         tokenizer = TextTokenizer.from_folder(folder)
         planner = Planner(config, read_generation_config(folder), tokenizer, options)
         model, runner = open_speech(folder, device, dtype, format, options)

@@ -36,6 +36,7 @@ def open_engine(
     *,
     device: str,
     dtype: str,
+    quantize: str,
     revision: str | None,
     offline: bool,
     max_rows: int,
@@ -45,7 +46,13 @@ def open_engine(
     """A model to serve many callers with. Raises what `qwen3_tts.load` does."""
     options = EngineOptions(max_rows=max_rows, max_queue=max_queue, text_timeout_s=text_timeout_s)
     return open_model(
-        model, device=device, dtype=dtype, options=options, revision=revision, offline=offline
+        model,
+        device=device,
+        dtype=dtype,
+        quantize=quantize,
+        options=options,
+        revision=revision,
+        offline=offline,
     )
 
 

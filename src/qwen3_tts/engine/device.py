@@ -16,6 +16,10 @@ KERNELS = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "4096")
 
 SHARED_WIDTH = 512  # of a talker: from here on two cores are faster than one
 
+# Most threads a team of kernels takes by itself. A frame has some 600 barriers and reads weights as
+# fast as memory gives them, which a few cores reach; above two cores this is not measured.
+KERNEL_THREADS = 8
+
 
 def choose_device(device: str = "auto") -> torch.device:
     """ "auto" takes CUDA, then Apple's MPS, then the CPU. Raises `UnsupportedRequest`."""
@@ -39,12 +43,17 @@ def choose_device(device: str = "auto") -> torch.device:
     return chosen
 
 
-def choose_threads(wanted: int | None, width: int) -> int:
+def choose_threads(wanted: int | None, width: int, most: int | None = None) -> int:
     """CPU threads for a talker of this width: those wanted, or else torch's number, or one.
+
+    What is not wanted by number is at most `most`.
 
     nano (256 wide) speaks at 6.4 times realtime with one thread of two cores, 4.8 with two.
     """
-    return wanted or (1 if width < SHARED_WIDTH else torch.get_num_threads())
+    if wanted:
+        return wanted
+    threads = 1 if width < SHARED_WIDTH else torch.get_num_threads()
+    return min(threads, most or threads)
 
 
 def use_threads(count: int) -> None:

@@ -1,5 +1,6 @@
 """The loop's arithmetic by the kernels of `qwen3_tts.native`, on a CPU."""
 
+import threading
 from collections.abc import Sequence
 
 import torch
@@ -8,7 +9,10 @@ from torch import Tensor
 from qwen3_tts.engine.sampling import HeadOptions
 from qwen3_tts.engine.team import Team
 from qwen3_tts.model.cache import FrameCache, KVCache
+from qwen3_tts.model.codec.decoder import CodecDecoder
+from qwen3_tts.model.codec.state import DecoderState
 from qwen3_tts.model.speech_model import SpeechModel
+from qwen3_tts.native.codec import NativeDecoder
 from qwen3_tts.native.library import Pool
 from qwen3_tts.native.speech import NativeSpeech
 from qwen3_tts.native.structs import DrawOptions
@@ -79,3 +83,20 @@ class NativeRunner:
     def rest(self) -> None:
         if len(self.places) > MOST_ENTRIES:
             self.places, self.texts = {}, self.texts[:256].clone()
+
+
+class TeamDecoder:
+    """A `Decoder` on the kernels, for the engine's threads and any other: one call at a time."""
+
+    def __init__(self, decoder: CodecDecoder, team: Team):
+        self.native, self.team = NativeDecoder(decoder, Pool(team.threads)), team
+        self.samples_per_frame = decoder.samples_per_frame
+        self.lock = threading.Lock()
+
+    def __call__(self, codes: Tensor, state: DecoderState) -> Tensor:
+        with self.lock:
+            self.native.threads = self.team.codec_threads
+            return self.native(codes, state)
+
+    def new_state(self, rows: int) -> DecoderState:
+        return self.native.new_state(rows)

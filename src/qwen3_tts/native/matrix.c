@@ -22,38 +22,49 @@ static uint16_t round_bf16(float v) {
     return (uint16_t)((bits.u + 0x7fff + ((bits.u >> 16) & 1)) >> 16);
 }
 
+// Four bytes of a row from input `i` on, or fewer and then zeros.
+static uint32_t four(const void *rows, size_t at, int live) {
+    uint32_t bytes = 0;
+    if (live > 0)
+        memcpy(&bytes, (const uint8_t *)rows + at, live < 4 ? (size_t)live : 4);
+    return bytes;
+}
+
+static void pack_block(int format, int block, int n, int k, const void *rows, uint8_t *data) {
+    int inputs = padded(k, GROUP), bytes = format == BF16 ? 2 : 1; // of an input in `rows`
+    uint32_t *to = (uint32_t *)data + (size_t)block * inputs / (format == INT4 ? 8 : 4) * LANES * bytes;
+    for (int lane = 0; lane < LANES; lane++) {
+        int row = block * LANES + lane, last = row < n ? k * bytes : 0;
+        size_t at = (size_t)row * k * bytes;
+        if (format == INT8)
+            for (int i = 0; i < inputs; i += 4) // w + 128
+                to[i / 4 * LANES + lane] = four(rows, at + i, last - i) ^ 0x80808080u;
+        else if (format == BF16)
+            for (int i = 0; i < 2 * inputs; i += 4)
+                to[i / 4 * LANES + lane] = four(rows, at + i, last - i);
+        else
+            for (int i = 0; i < inputs; i += 8) { // w + 8, in halves of a byte
+                uint32_t low = four(rows, at + i, last - i) & 0x0f0f0f0fu;
+                uint32_t high = four(rows, at + i + 4, last - i - 4) & 0x0f0f0f0fu;
+                to[i / 8 * LANES + lane] = (low | high << 4) ^ 0x88888888u;
+            }
+    }
+}
+
 void matrix_pack(int format, int n, int k, const void *rows, const float *scales, uint8_t *data,
                  void *packed_scales) {
-    const int8_t *small = rows;
-    const uint16_t *wide = rows;
-    int inputs = padded(k, GROUP), outputs = padded(n, LANES), groups = inputs / GROUP;
-    for (int block = 0; block < outputs / LANES; block++)
-        for (int lane = 0; lane < LANES; lane++) {
-            int row = block * LANES + lane, live = row < n;
-            if (format == INT8) {
-                uint8_t *to = data + (size_t)block * LANES * inputs;
-                for (int i = 0; i < inputs; i++)
-                    to[i / 4 * 64 + lane * 4 + i % 4] =
-                        (uint8_t)(live && i < k ? small[(size_t)row * k + i] + 128 : 128);
-                ((float *)packed_scales)[row] = live ? scales[row] : 0;
-            } else if (format == INT4) {
-                uint8_t *to = data + (size_t)block * LANES * inputs / 2;
-                for (int i = 0; i < inputs; i += 8)
-                    for (int j = 0; j < 4; j++) {
-                        int a = live && i + j < k ? small[(size_t)row * k + i + j] + 8 : 8;
-                        int b = live && i + 4 + j < k ? small[(size_t)row * k + i + 4 + j] + 8 : 8;
-                        to[i / 8 * 64 + lane * 4 + j] = (uint8_t)(a | b << 4);
-                    }
-                for (int g = 0; g < groups; g++)
-                    ((uint16_t *)packed_scales)[((size_t)block * groups + g) * LANES + lane] =
-                        round_bf16(live ? scales[(size_t)row * groups + g] : 0);
-            } else {
-                uint16_t *to = (uint16_t *)data + (size_t)block * LANES * inputs;
-                for (int i = 0; i < inputs; i++)
-                    to[i / 2 * 32 + lane * 2 + i % 2] =
-                        live && i < k ? wide[(size_t)row * k + i] : 0;
-            }
+    int blocks = padded(n, LANES) / LANES, groups = padded(k, GROUP) / GROUP;
+    for (int block = 0; block < blocks; block++) {
+        pack_block(format, block, n, k, rows, data);
+        for (int lane = 0; lane < LANES && format != BF16; lane++) {
+            int row = block * LANES + lane;
+            if (format == INT8)
+                ((float *)packed_scales)[row] = row < n ? scales[row] : 0;
+            for (int g = 0; g < groups && format == INT4; g++)
+                ((uint16_t *)packed_scales)[((size_t)block * groups + g) * LANES + lane] =
+                    round_bf16(row < n ? scales[(size_t)row * groups + g] : 0);
         }
+    }
 }
 
 size_t operand_bytes(int rows, int k) {

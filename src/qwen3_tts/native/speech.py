@@ -22,7 +22,7 @@ from qwen3_tts.native import structs
 from qwen3_tts.native.library import Pool
 from qwen3_tts.native.packing import Packer
 from qwen3_tts.quantize.linear import QuantizedLinear, rows_of
-from qwen3_tts.quantize.rows import Format
+from qwen3_tts.quantize.rows import Format, Rows
 
 FIRST_POSITIONS = 1024  # of the rotary table; it doubles
 WIDEST_HEAD = 128
@@ -67,7 +67,7 @@ class NativeSpeech:
         parts = _collect(packer, talker.transformer, format)
         self.head = packer.add([talker.codec_head], eight)
         tables = [talker.codec_embedding, *predictor.codec_embedding]
-        embeddings = _projected(predictor)
+        embeddings = _projected(predictor, eight)
         narrowing = predictor.input_proj
         projection = bias = None
         if isinstance(narrowing, nn.Linear | QuantizedLinear):
@@ -244,9 +244,10 @@ def _collect(packer: Packer, transformer: Transformer, format: Format | None) ->
     return parts
 
 
-def _projected(predictor: CodePredictor) -> list[Tensor]:
+def _projected(predictor: CodePredictor, format: Format | None) -> list[Tensor]:
     """Embeddings as the predictor reads them, of its own width, so that a frame projects nothing.
 
+    They are projected by the weights that project the talker's hidden state, rounded or not.
     Tables made here are bfloat16, as the published ones are.
     """
     tables: list[Tensor] = [table.get_parameter("weight") for table in predictor.codec_embedding]
@@ -254,6 +255,8 @@ def _projected(predictor: CodePredictor) -> list[Tensor]:
     if isinstance(layer, nn.Identity):
         return tables
     rows = rows_of(layer)
+    if isinstance(rows, Tensor) and format:
+        rows = Rows.of(rows, format)
     weight = rows.float() if isinstance(rows, Tensor) else rows.floats()
     assert isinstance(layer, nn.Linear | QuantizedLinear)
     bias = None if layer.bias is None else layer.bias.float()
