@@ -14,6 +14,7 @@ from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.native import MOST_ENTRIES, NativeRunner
 from qwen3_tts.engine.options import EngineOptions
+from qwen3_tts.engine.team import Team
 from qwen3_tts.errors import Cancelled, OutOfMemory, StreamFailed
 from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.native.library import why_not
@@ -37,7 +38,7 @@ def open_native(preset: Qwen3Synthesizer, parts: tuple[SpeechModel, Codec]) -> I
     def make(format: Any = "int8", threads: int = 2, **options: Any) -> Engine:
         given = EngineOptions(**{"warm_up": False, **options})
         plan = AnyVoicePlanner(model.config, planner.generation, planner.tokenizer, given)
-        runner = NativeRunner(deepcopy(model).bfloat16(), format, threads)
+        runner = NativeRunner(deepcopy(model).bfloat16(), format, Team(threads))
         made.append(Engine(model, codec, plan, given, runner))
         return made[-1]
 

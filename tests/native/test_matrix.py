@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from qwen3_tts.native import packing
 from qwen3_tts.native.library import Pool
 from qwen3_tts.native.packing import Arena, Packer
 from qwen3_tts.native.structs import Matrix, functions
 from qwen3_tts.quantize.linear import QuantizedLinear
-from qwen3_tts.quantize.rows import Format
+from qwen3_tts.quantize.rows import Format, Rows
 
 FORMATS: list[Format | None] = ["int8", "int4", None]
 # An activation is a 16-bit integer times a scale: half a step of 1/32512 of the row's largest. For
@@ -110,3 +111,17 @@ def test_packed_layers_give_their_weights_away(pool: Pool) -> None:
     packer.add([layer], "int8")
     packer.pack(1)
     assert not list(layer.parameters())
+
+
+def test_rounding_is_that_of_torch(pool: Pool) -> None:
+    """Ties, zeros and odd widths too: to the bit."""
+    torch.manual_seed(4)
+    for outputs, inputs in ((8, 64), (3, 37), (1, 1)):
+        weight = torch.randn(outputs, inputs).bfloat16()
+        weight[0] = (torch.arange(inputs) - inputs // 2) / 2  # halves of a step
+        weight[-1] *= 1e-3
+        ours, theirs = packing._rounded(weight), Rows.of(weight, "int8")
+        assert torch.equal(ours.values, theirs.values)
+        assert torch.equal(ours.scales, theirs.scales)
+    zeros = packing._rounded(torch.zeros(2, 32, dtype=torch.bfloat16))
+    assert not zeros.values.any()

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import torch
 
 from qwen3_tts.backends.quantized import choose_format
-from qwen3_tts.backends.runners import open_codec, open_speech
+from qwen3_tts.backends.runners import open_parts
 from qwen3_tts.config import (
     CheckpointConfig,
     GenerationConfig,
@@ -44,10 +44,9 @@ class Qwen3Synthesizer:
         format = choose_format(folder, config, quantize, device)
         tokenizer = TextTokenizer.from_folder(folder)
         planner = Planner(config, read_generation_config(folder), tokenizer, options)
-        model, runner = open_speech(folder, device, dtype, format, options)
-        codec = open_codec(folder / "speech_tokenizer", device, runner)
-        engine = Engine(model, codec, planner, options, runner)
-        return Qwen3Synthesizer(engine, VoiceCloner(model, codec))
+        parts = open_parts(folder, device, dtype, format, options)
+        engine = Engine(parts.model, parts.codec, planner, options, parts.runner)
+        return Qwen3Synthesizer(engine, VoiceCloner(parts.model, parts.codec))
 
     @property
     def config(self) -> CheckpointConfig:

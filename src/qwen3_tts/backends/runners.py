@@ -1,5 +1,7 @@
 """A checkpoint's weights and what computes with them: torch, or the kernels where they fit."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,6 +12,7 @@ from qwen3_tts.engine.device import KERNEL_THREADS, choose_threads
 from qwen3_tts.engine.native import NativeRunner, TeamDecoder
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.runner import EagerRunner, Runner
+from qwen3_tts.engine.team import Team
 from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.native.library import why_not
 from qwen3_tts.native.speech import misfit
@@ -19,45 +22,64 @@ from qwen3_tts.weights.load import load_codec, load_speech_model
 from qwen3_tts.weights.pages import release_pages
 from qwen3_tts.weights.quantized import plan_of
 
+CODEC = "speech_tokenizer"
 
-def open_speech(
+
+@dataclass(frozen=True)
+class Parts:
+    """What an engine is made of."""
+
+    model: SpeechModel
+    runner: Runner
+    codec: Codec
+
+
+def open_parts(
     folder: Path,
     device: torch.device,
     dtype: torch.dtype,
     format: Format | None,
     options: EngineOptions,
-) -> tuple[SpeechModel, Runner]:
-    """The model of a folder and its runner.
+) -> Parts:
+    """Read a checkpoint folder. `format`, which `choose_format` said, rounds talker and predictor.
 
-    Kernels compute in float32 from rounded or bfloat16 weights; float32 weights are torch's. For
-    them the file's own numbers are mapped, and go when they are packed. What is rounded here is
-    rounded from bfloat16, and the rest becomes that first, whoever computes: a folder made by
-    `save_quantized` holds the same numbers.
+    Kernels compute in float32 from rounded or bfloat16 weights; float32 weights are torch's. What
+    is rounded here is rounded from bfloat16, and the rest becomes that first, whoever computes: a
+    folder that `save_quantized` wrote holds the same numbers.
     """
     config = read_checkpoint_config(folder)
     if why_no_kernels(config, device, dtype, format) is None:
-        model = load_speech_model(folder, device=device, dtype=torch.bfloat16)
-        threads = choose_threads(options.threads, config.talker_config.hidden_size, KERNEL_THREADS)
-        runner = NativeRunner(model, format, threads)
-        release_pages(folder)
-        return model, runner
+        return _on_kernels(folder, config, format, options)
     if format is None or plan_of(folder):
         model = load_speech_model(folder, device=device, dtype=dtype)
     else:
         model = load_speech_model(folder, device=device, dtype=torch.bfloat16)
         quantize_model(model, format).to(dtype)
-    return model, EagerRunner(model)
+    codec = load_codec(folder / CODEC, device=device)
+    return Parts(model, EagerRunner(model), Codec(codec))
 
 
-def open_codec(folder: Path, device: torch.device, runner: Runner) -> Codec:
-    """The codec of a folder, decoding by what `runner` computes with."""
-    model = load_codec(folder, device=device)
-    if not isinstance(runner, NativeRunner):
-        return Codec(model)
-    decoder = TeamDecoder(model.decoder, runner.team)
-    del model.decoder
+def _on_kernels(
+    folder: Path, config: CheckpointConfig, format: Format | None, options: EngineOptions
+) -> Parts:
+    """The file's own numbers are mapped, packed, and let go of; the codec beside the model."""
+    width = config.talker_config.hidden_size
+    team = Team(choose_threads(options.threads, width, KERNEL_THREADS))
+    cpu = torch.device("cpu")
+
+    def codec() -> Codec:
+        model = load_codec(folder / CODEC, device=cpu)
+        decoder = TeamDecoder(model.decoder, team)
+        del model.decoder
+        return Codec(model, decoder=decoder)
+
+    with ThreadPoolExecutor(1) as beside:
+        opening = beside.submit(codec)
+        model = load_speech_model(folder, device=cpu, dtype=torch.bfloat16)
+        runner = NativeRunner(model, format, team)
+        parts = Parts(model, runner, opening.result())
     release_pages(folder)
-    return Codec(model, decoder=decoder)
+    return parts
 
 
 def why_no_kernels(

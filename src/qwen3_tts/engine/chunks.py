@@ -17,6 +17,12 @@ FRAME_S = 0.08  # sound in one frame
 DEFAULT_PLAN = (1, 2, 4, 8, 12)
 MAX_CHUNK = 64  # frames; larger chunks save nothing and only add waiting
 
+# Frames of a chunk, at least, that is decoded while others are made: single ones read all weights of
+# the decoder for 80 ms of sound (0.6B on two cores: 50 ms a frame, 26 in chunks of 4).
+BESIDE_CHUNK = 2
+# And where the loop falls behind: hurry would make it later still.
+BEHIND_CHUNK = 4
+
 # Between two looks at a stream the loop may slow down, with no warning, to this time per frame.
 SUDDEN_S = FRAME_S / 1.2
 # How far ahead a head start looks: 10 s. Slower than realtime, sound runs dry in the end; a head
@@ -71,12 +77,27 @@ class Pace:
         step_s, decode_s = self.step_s or 0.0, self.decode.slope
         return FRAME_S - (max(step_s, decode_s) if self.beside else step_s + decode_s)
 
+    def decode_at_most(self, frames: int) -> float:
+        """What a chunk takes, with an allowance for scatter.
+
+        Beside the loop a chunk is handed out at the end of the turn in which it is ready: that
+        wait scatters, by no more than a turn.
+        """
+        allowance_s = self.decode.allowance_s
+        if self.beside:
+            allowance_s = min(allowance_s, self.turn_s)
+        return self.decode.at(frames) + allowance_s
+
     def least_chunk(self) -> int:
         """Frames a chunk needs so that making and decoding it takes no longer than playing it.
 
-        1 where frames alone are too slow: no size helps there.
+        1 where frames alone are too slow: no size helps there. Beside the loop 2: a chunk slows
+        the frames that are made meanwhile, and one of a single frame most of all.
         """
-        return max(1, math.ceil(self.decode.at_most(0) / self.gain_s)) if self.gain_s > 0 else 1
+        least = BESIDE_CHUNK if self.beside else 1
+        if self.gain_s <= 0:
+            return least
+        return max(least, math.ceil(self.decode_at_most(0) / self.gain_s))
 
     def head_start_s(self) -> float:
         """Sound to hand out first so that, at this pace, `HORIZON` frames play without a gap.
@@ -86,7 +107,7 @@ class Pace:
         it is one frame more, as the least chunk only breaks even.
         """
         least = self.least_chunk()
-        next_s = (least - 1) * (self.step_s or 0.0) + self.longest_s + self.decode.at_most(least)
+        next_s = (least - 1) * (self.step_s or 0.0) + self.longest_s + self.decode_at_most(least)
         next_s += FRAME_S if least > 1 else 0.0
         shortfall_s = max(0.0, -self.gain_s) * HORIZON
         deviation_s = 1.25 * self.scatter_s  # sqrt(pi / 2): mean distance to deviation, if normal
@@ -125,9 +146,10 @@ class LineFit:
     def at(self, frames: int) -> float:
         return self.base + self.slope * frames
 
-    def at_most(self, frames: int) -> float:
-        """What it takes, with an allowance for scatter."""
-        return self.at(frames) + 2 * self._miss
+    @property
+    def allowance_s(self) -> float:
+        """For scatter: twice the mean distance from the line, of late."""
+        return 2 * self._miss
 
 
 class ChunkPlanner:
@@ -169,7 +191,8 @@ class ChunkPlanner:
         """Record that the oldest chunk under way is with the caller. Returns its frames."""
         assert self._under_way, "handed_out without take"
         frames, taken_s = self._under_way.popleft()
-        self.pace.decode.add(frames, max(0.0, now_s - taken_s))
+        if self.chunks or not self.pace.beside:  # a first chunk waits for nobody, and tells little
+            self.pace.decode.add(frames, max(0.0, now_s - taken_s))
         if self.chunks:
             gap_s = max(0.0, now_s - self._dry_s)
             self.underrun_s += gap_s
@@ -188,13 +211,18 @@ class ChunkPlanner:
 
     def _due(self, ready: int, now_s: float) -> bool:
         pace, left_s = self.pace, self.buffer_s(now_s)
+        if self.chunks and pace.beside:
+            behind = left_s <= 0 or pace.gain_s <= 0
+            least = BEHIND_CHUNK if behind else BESIDE_CHUNK
+            if ready < min(least, self.plan[-1]):
+                return False
         if left_s <= pace.decode.at(ready):  # nothing plays yet, or a gap has become certain
             costly = 0 < pace.gain_s < pace.decode.base  # single frames would cause the next gap
             return (self.chunks > 0 and not costly) or ready >= self._first_chunk()
         if ready >= self.plan[self._rung]:
             return True
         next_turn_s = max(pace.longest_s + pace.scatter_s, SUDDEN_S)
-        return left_s < next_turn_s + pace.decode.at_most(ready + 1)  # no time for one more frame
+        return left_s < next_turn_s + pace.decode_at_most(ready + 1)  # no time for one more frame
 
     def _first_chunk(self) -> int:
         """The plan's first size, or more where playback would soon run dry after it."""

@@ -28,9 +28,9 @@ class NativeRunner:
     one row of it. The projection itself is done in float32.
     """
 
-    def __init__(self, model: SpeechModel, format: Format | None, threads: int):
-        self.config, self.talker, self.team = model.config, model.talker, Team(threads)
-        self.speech = NativeSpeech(model, format, Pool(threads))
+    def __init__(self, model: SpeechModel, format: Format | None, team: Team):
+        self.config, self.talker, self.team = model.config, model.talker, team
+        self.speech = NativeSpeech(model, format, Pool(team.threads))
         self.like = torch.empty(0)
         self.cache_like = torch.empty(0, dtype=torch.bfloat16)
         self.talker.text_projection.float()

@@ -98,6 +98,25 @@ INLINE __m512 scaled(const float *x, const float *weight, __m512 factor, int i, 
     return weight ? _mm512_mul_ps(_mm512_maskz_loadu_ps(live, weight + i), v) : v;
 }
 
+AVX512 void matrix_round(int n, int k, const uint16_t *rows, int8_t *values, float *scales) {
+    for (int row = 0; row < n; row++, rows += k, values += k) {
+        __m512 most = _mm512_set1_ps(1e-20f), scale;
+        for (int i = 0; i < k; i += 16) {
+            __mmask16 live = k - i >= 16 ? 0xffff : (__mmask16)((1u << (k - i)) - 1);
+            most = _mm512_max_ps(
+                most, _mm512_abs_ps(from_bf16(_mm256_maskz_loadu_epi16(live, rows + i))));
+        }
+        scales[row] = _mm512_reduce_max_ps(most) / 127.0f;
+        scale = _mm512_set1_ps(scales[row]);
+        for (int i = 0; i < k; i += 16) {
+            __mmask16 live = k - i >= 16 ? 0xffff : (__mmask16)((1u << (k - i)) - 1);
+            __m512 v = from_bf16(_mm256_maskz_loadu_epi16(live, rows + i));
+            __m512i q = _mm512_cvtps_epi32(_mm512_div_ps(v, scale)); // ties to even
+            _mm512_mask_cvtsepi32_storeu_epi8(values + i, live, q);
+        }
+    }
+}
+
 AVX512 void operand_fill(Operand *operand, int m, const Matrix *w, const float *x,
                          const float *weight, float eps) {
     int k = w->k, inputs = padded(k, GROUP), stride = operand->stride;

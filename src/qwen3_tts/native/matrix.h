@@ -43,6 +43,9 @@ EXPORT size_t matrix_scale_bytes(int format, int n, int k);
 EXPORT void matrix_pack(int format, int n, int k, const void *rows, const float *scales,
                         uint8_t *data, void *packed_scales);
 
+// Round bfloat16 rows [n][k] to int8 with a scale each, as quantize/rows.py does.
+EXPORT void matrix_round(int n, int k, const uint16_t *rows, int8_t *values, float *scales);
+
 size_t operand_bytes(int rows, int k);
 void operand_place(Operand *operand, int rows, int k, void *memory);
 // Take row `m` from `x`; where `weight` is given, its root mean square is divided out before and

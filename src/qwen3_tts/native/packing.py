@@ -82,7 +82,19 @@ def _rows(layer: nn.Module, format: Format | None) -> Rows | Tensor:
     rows = rows_of(layer)
     if isinstance(rows, Rows):
         return rows
-    return rows.bfloat16() if format is None else Rows.of(rows, format)
+    if format is None:
+        return rows.bfloat16()
+    if format == "int8" and rows.dtype == torch.bfloat16:
+        return _rounded(rows.contiguous())
+    return Rows.of(rows, format)
+
+
+def _rounded(weight: Tensor) -> Rows:
+    """`Rows.of` to int8, ten times as fast."""
+    values = torch.empty(weight.shape, dtype=torch.int8)
+    scales = torch.empty(len(weight))
+    functions().matrix_round(*weight.shape, weight.data_ptr(), values.data_ptr(), scales.data_ptr())
+    return Rows("int8", values, scales)
 
 
 def _alternate(parts: list[Tensor]) -> Tensor:

@@ -100,6 +100,7 @@ SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "matrix_data_bytes": (c_size_t, [c_int, c_int, c_int]),
     "matrix_scale_bytes": (c_size_t, [c_int, c_int, c_int]),
     "matrix_pack": (None, [c_int, c_int, c_int, *[c_void_p] * 4]),
+    "matrix_round": (None, [c_int, c_int, c_void_p, c_void_p, c_void_p]),
     "matrix_multiply": (c_int, [c_void_p, c_int, POINTER(Matrix), c_void_p, c_int, c_void_p]),
     "stack_run": (
         c_int,

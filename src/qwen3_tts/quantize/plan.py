@@ -5,7 +5,7 @@ one before, and published agreement with the float model is 79 % at eight bits a
 Embeddings, norms, the text projection, the speaker encoder and the codec keep their type.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import nn
 
@@ -20,8 +20,19 @@ def quantize_model(model: SpeechModel, format: Format) -> SpeechModel:
     "int8" rounds all of them to eight bits; "int4" the talker's blocks to four and the rest to
     eight.
     """
+    return _replace(model, format, QuantizedLinear.of)
+
+
+def blank_quantized(model: SpeechModel, format: Format) -> SpeechModel:
+    """The same layers in place, without their numbers: for a model that is yet to be filled."""
+    return _replace(model, format, QuantizedLinear.blank)
+
+
+def _replace(
+    model: SpeechModel, format: Format, make: Callable[[nn.Linear, Format], QuantizedLinear]
+) -> SpeechModel:
     for parent, name, layer, rounded in list(_layers(model, format)):
-        setattr(parent, name, QuantizedLinear.of(layer, rounded))
+        setattr(parent, name, make(layer, rounded))
     return model
 
 

@@ -53,8 +53,8 @@ def _int8(weight: Tensor) -> Rows:
 
 
 def _int4(weight: Tensor) -> Rows:
-    """The number furthest from zero becomes -8; then numbers and scale are fitted in turn, which
-    lowers the squared error (by a fifth on normal weights)."""
+    """The number furthest from zero becomes -8; then numbers and scale are fitted in turn. On normal
+    weights the first lowers the squared error by 21 % (against 7 or -7), the second by 7 %."""
     N, K = weight.shape
     groups = F.pad(weight.float(), (0, -K % GROUP)).view(N, -1, GROUP)
     peak = groups.gather(2, groups.abs().argmax(dim=2, keepdim=True))
@@ -67,6 +67,19 @@ def _int4(weight: Tensor) -> Rows:
     scales = scales.bfloat16().float()
     values = _near(groups, scales).view(N, -1)[:, :K]
     return Rows("int4", values.to(torch.int8).contiguous(), scales[..., 0])
+
+
+def join_pairs(values: Tensor) -> Tensor:
+    """Numbers -8..7 [N, K] -> uint8 [N, ceil(K / 2)]: the even one of a pair in the low four bits,
+    the odd one in the high four, in two's complement. An odd K leaves the last high ones zero."""
+    pairs = F.pad(values, (0, values.shape[1] % 2)).view(torch.uint8).unflatten(1, (-1, 2))
+    return pairs[..., 0] & 15 | pairs[..., 1] << 4
+
+
+def split_pairs(bytes: Tensor) -> Tensor:
+    """What `join_pairs` joined: uint8 [N, M] -> int8 [N, 2 M]."""
+    signed = bytes.view(torch.int8)
+    return torch.stack([signed << 4 >> 4, signed >> 4], dim=2).flatten(1)
 
 
 def _near(groups: Tensor, scales: Tensor) -> Tensor:

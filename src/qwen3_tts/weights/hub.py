@@ -101,6 +101,16 @@ def fetch_codec(
     return inner if (inner / "config.json").is_file() else folder
 
 
+def checkpoint_files(folder: Path) -> list[str]:
+    """The names of the files a local checkpoint is made of, weights last. Raises `ModelNotFound`
+    and `InvalidWeights`."""
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    try:
+        return list(_choose_files((TALKER, CODEC), names, folder.joinpath))
+    except _FileMissing as missing:
+        raise ModelNotFound(f"no file {missing} in {folder}") from missing
+
+
 def local_folder(model: str | Path) -> Path | None:
     """The folder that `model` names, or None if it is a hub id."""
     if model == BUNDLED:

@@ -2,7 +2,8 @@
 
 Files are memory-mapped: where a tensor already has the wanted type and place, the parameter is the
 file's own pages and nothing is copied; the system reads a page when it is first used and shares it
-between processes. Pages are private, so changing a parameter never changes the file.
+between processes. Pages are private, so changing a parameter never changes the file. Rounded
+weights (`weights.quantized`) stay the numbers and scales that the file holds.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -20,11 +20,14 @@ from qwen3_tts.config import read_checkpoint_config, read_codec_config, read_jso
 from qwen3_tts.errors import InvalidConfig, InvalidWeights, ModelNotFound
 from qwen3_tts.model.codec.codec import SpeechCodec
 from qwen3_tts.model.speech_model import SpeechModel
-from qwen3_tts.weights.names import CODEC, MODEL, Table, officials
+from qwen3_tts.quantize.linear import QuantizedLinear
+from qwen3_tts.quantize.plan import blank_quantized
+from qwen3_tts.weights.names import CODEC, MODEL, Table, officials, to_official
+from qwen3_tts.weights.quantized import SCALE, SINGLE, open_weights, plan_of
 
-SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 FLOATS = ("BF16", "F16", "F32", "F64")  # as safetensors spells them
+SPELT = {torch.int8: "I8", torch.uint8: "U8", torch.float32: "F32", torch.bfloat16: "BF16"}
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -34,13 +37,17 @@ def load_speech_model(
 ) -> SpeechModel:
     """Load talker, code predictor and speaker encoder of a checkpoint folder, ready to infer.
 
-    The speaker encoder is float32 whatever `dtype` is, as its mel front end is. `check_finite`
-    looks for NaN and infinity, which reads the whole file. Raises `ModelNotFound` (a file is not
-    there), `InvalidConfig` or `InvalidWeights` (all tensors that do not fit, in one message).
+    Where the folder's weights are rounded, so are the model's: its linear layers are
+    `QuantizedLinear`, and `dtype` is the type of the rest. The speaker encoder is float32 whatever
+    `dtype` is, as its mel front end is. `check_finite` looks for NaN and infinity, which reads the
+    whole file. Raises `ModelNotFound` (a file is not there), `InvalidConfig` or `InvalidWeights`
+    (all tensors that do not fit, in one message).
     """
-    config = read_checkpoint_config(folder)
+    config, plan = read_checkpoint_config(folder), plan_of(folder)
     with blank():
         model = SpeechModel(config)
+        if plan:
+            blank_quantized(model, plan)
 
     def wanted(name: str) -> torch.dtype:
         return torch.float32 if name.startswith("speaker_encoder.") else dtype
@@ -57,6 +64,12 @@ def load_codec(folder: Path, *, device: torch.device, check_finite: bool = True)
     with blank():
         codec = SpeechCodec(config)
     return _fill(codec, folder, CODEC, lambda _: torch.float32, device, check_finite)
+
+
+def read_tensors(folder: Path, prefix: str) -> dict[str, Tensor]:
+    """The tensors of a folder whose official names begin so, in the types of the file."""
+    stored = _stored(folder)
+    return {name: found.read() for name, found in stored.items() if name.startswith(prefix)}
 
 
 @contextmanager
@@ -87,21 +100,41 @@ def _fill(
     check_finite: bool,
 ) -> M:
     """Give a model on the meta device its tensors; `wanted` is the type of a parameter of ours."""
-    parameters = model.state_dict()
-    names = officials(parameters, table)
+    parameters, rounded = model.state_dict(), rounded_names(model)
+    names = officials((ours for ours in parameters if ours not in rounded), table)
+    names |= {official: ours for ours, official in rounded.items()}
     stored = _stored(folder)
-    _refuse_misfits(folder, stored, {name: parameters[ours] for name, ours in names.items()})
+    _refuse_misfits(
+        folder,
+        stored,
+        {name: list(parameters[ours].shape) for name, ours in names.items()},
+        {name: SPELT[parameters[ours].dtype] for ours, name in rounded.items()},
+    )
     tensors: dict[str, Tensor] = {}
     broken = []
     for name, ours in names.items():
         # One at a time: the original of a converted tensor is let go before the next is read.
-        tensors[ours] = stored[name].read().to(device=device, dtype=wanted(ours))
-        if check_finite and not _is_finite(tensors[ours]):
-            broken.append(f"{name} as {str(wanted(ours)).removeprefix('torch.')}")
+        dtype = parameters[ours].dtype if ours in rounded else wanted(ours)
+        tensors[ours] = stored[name].read().to(device=device, dtype=dtype)
+        if check_finite and dtype.is_floating_point and not _is_finite(tensors[ours]):
+            broken.append(f"{name} as {str(dtype).removeprefix('torch.')}")
     if broken:
         raise InvalidWeights(f"{folder}: NaN or infinity in {_short(broken)}")
     model.load_state_dict(tensors, assign=True)
     return model.requires_grad_(False).eval()
+
+
+def rounded_names(model: nn.Module) -> dict[str, str]:
+    """Our name -> official one of the numbers and scales of every rounded layer of a speech model.
+
+    The table has one name for a layer's weights; a rounded layer has two tensors.
+    """
+    names: dict[str, str] = {}
+    for layer, module in model.named_modules():
+        if isinstance(module, QuantizedLinear):
+            official = to_official(f"{layer}.weight", MODEL)
+            names |= {f"{layer}.values": official, f"{layer}.scales": official + SCALE}
+    return names
 
 
 def _is_finite(tensor: Tensor) -> bool:
@@ -166,12 +199,7 @@ def _is_file_name(value: object) -> bool:
 
 
 def _open(path: Path) -> dict[str, Stored]:
-    try:
-        file: Any = safe_open(path, framework="pt", device="cpu")
-    except (SafetensorError, OSError) as error:
-        raise InvalidWeights(
-            f"{path} ({path.stat().st_size} bytes): truncated, or no safetensors file ({error})"
-        ) from None
+    file = open_weights(path, "pt")
     names: list[str] = file.keys()
     slices = {name: file.get_slice(name) for name in names}
     return {
@@ -181,10 +209,16 @@ def _open(path: Path) -> dict[str, Stored]:
 
 
 def _refuse_misfits(
-    folder: Path, stored: Mapping[str, Stored], expected: Mapping[str, Tensor]
+    folder: Path,
+    stored: Mapping[str, Stored],
+    expected: Mapping[str, list[int]],
+    types: Mapping[str, str],
 ) -> None:
-    """Raise one error that names every kind of difference between the files and the model."""
-    pairs = [(stored[name], list(expected[name].shape)) for name in expected if name in stored]
+    """Raise one error that names every kind of difference between the files and the model.
+
+    `expected` is the shape of every tensor, `types` the type of those that may have only one.
+    """
+    pairs = [(stored[name], shape) for name, shape in expected.items() if name in stored]
     problems = {
         "missing": [name for name in expected if name not in stored],
         "unexpected": [name for name in stored if name not in expected],
@@ -193,10 +227,12 @@ def _refuse_misfits(
             for found, shape in pairs
             if found.shape != shape
         ],
-        f"not of a type allowed ({', '.join(FLOATS)})": [
-            f"{found.name} is {found.type}" for found, _ in pairs if found.type not in FLOATS
-        ],
     }
+    for tensor, _ in pairs:
+        allowed = (types[tensor.name],) if tensor.name in types else FLOATS
+        if tensor.type not in allowed:
+            kind = f"not of a type allowed ({', '.join(allowed)})"
+            problems.setdefault(kind, []).append(f"{tensor.name} is {tensor.type}")
     found = [f"{len(names)} {kind}: {_short(names)}" for kind, names in problems.items() if names]
     if found:
         raise InvalidWeights(f"weights in {folder} do not fit config.json: {'; '.join(found)}")

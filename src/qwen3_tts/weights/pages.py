@@ -11,12 +11,16 @@ SUFFIX = ".safetensors"
 def release_pages(folder: Path) -> int:
     """Let go of the pages this process maps of the weight files in `folder`; how many bytes.
 
+    Memory that was freed goes back to the system with them.
+
     The files stay in the system's cache, and a page that is touched again comes back from there.
     Only for mappings nobody has written to: what was written would be lost. Linux; elsewhere 0.
     """
     if not sys.platform.startswith("linux"):
         return 0
     libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # glibc keeps what threads have freed
+        libc.malloc_trim(0)
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     released = 0
     for line in Path("/proc/self/maps").read_text(errors="replace").splitlines():

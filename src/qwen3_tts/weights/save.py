@@ -6,7 +6,7 @@ Each file appears whole or not at all, so a folder can be overwritten while its 
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from qwen3_tts.config import GenerationConfig
 from qwen3_tts.errors import ModelNotFound
 from qwen3_tts.model.codec.codec import SpeechCodec
 from qwen3_tts.model.speech_model import SpeechModel
-from qwen3_tts.weights.load import INDEX, SINGLE
+from qwen3_tts.weights.load import INDEX
 from qwen3_tts.weights.names import CODEC, MODEL, Table, to_official
+from qwen3_tts.weights.quantized import SINGLE
 
 TEXT_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json")
 PREPROCESSOR = "preprocessor_config.json"
@@ -90,12 +91,17 @@ def _write_weights(
     if total == 1:
         names = [SINGLE]
     for name, shard in zip(names, shards, strict=True):
-        _write_tensors(folder / name, shard)
+        write_tensors(folder / name, shard)
     if total > 1:
         places = {key: name for name, shard in zip(names, shards, strict=True) for key in shard}
         size = sum(value.nbytes for value in tensors.values())
         _write_json(folder / INDEX, {"metadata": {"total_size": size}, "weight_map": places})
         names.append(INDEX)
+    remove_others(folder, names)
+
+
+def remove_others(folder: Path, names: Sequence[str]) -> None:
+    """Remove the files of weights that an earlier save left in a folder, but for these."""
     for old in (*folder.glob("model-?????-of-?????.safetensors"), folder / INDEX, folder / SINGLE):
         if old.name not in names:
             old.unlink(missing_ok=True)
@@ -116,17 +122,20 @@ def _split(tensors: dict[str, Tensor], max_bytes: int | None) -> list[dict[str, 
     return shards
 
 
-def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write one safetensors file; it appears whole or not at all."""
     data = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode
-        save_file(data, temporary, metadata={"format": "pt"})
+        save_file(data, temporary, metadata={"format": "pt", **(metadata or {})})
         temporary.chmod(mode)  # the writer makes files that only their owner can read
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         text = json.dumps(content, indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -139,12 +148,12 @@ def _require(text_files: Path) -> None:
 def _copy_text_files(source: Path, folder: Path) -> None:
     for name in (*TEXT_FILES, PREPROCESSOR):
         if (source / name).is_file() and source.resolve() != folder.resolve():
-            with _replacing(folder / name) as temporary:
+            with replacing(folder / name) as temporary:
                 shutil.copyfile(source / name, temporary)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the place of `path` if the block ends well."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
