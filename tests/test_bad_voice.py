@@ -1,5 +1,8 @@
 """Recordings and voices that cannot be used, through the public face."""
 
+import contextlib
+import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as torch_save_file
 
 from qwen3_tts import SpeechRequest, Voice
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
 from qwen3_tts.errors import InvalidAudio, InvalidRequest, InvalidVoice, UnsupportedRequest
+from qwen3_tts.types import Take
 from tests.refusal import refused
 
 
@@ -141,10 +147,12 @@ def test_a_voice_cut_short(tmp_path: Path, icl_voice: Voice) -> None:
 
 
 def test_a_voice_of_another_version(tmp_path: Path) -> None:
-    metadata = {"format": "qwen3-tts-voice", "version": "2", "voice": "{}"}
-    save_file({"vector": np.zeros(4, dtype=np.float32)}, tmp_path / "v", metadata)
-    with refused(InvalidVoice, str(tmp_path / "v"), "version 2", "reads version 1"):
-        Voice.load(tmp_path / "v")
+    for version in ("3", "", "x" * 1000):
+        metadata = {"format": "qwen3-tts-voice", "version": version, "voice": "{}"}
+        save_file({"vector": np.zeros(4, dtype=np.float32)}, tmp_path / "v", metadata)
+        told = f"version {version:.20}"
+        with refused(InvalidVoice, str(tmp_path / "v"), told, "reads versions 1 and 2"):
+            Voice.load(tmp_path / "v")
 
 
 def test_a_voice_without_a_vector(tmp_path: Path) -> None:
@@ -235,10 +243,131 @@ def test_bfloat16_weights_are_no_voice(tmp_path: Path) -> None:
         Voice.load(tmp_path / "v")
 
 
-@pytest.mark.parametrize("about", ["[]", "5", "null", '"x"', '{"text": 5}', '{"text": ["a"]}'])
-def test_a_voice_file_with_other_metadata(tmp_path: Path, about: str) -> None:
-    metadata = {"format": "qwen3-tts-voice", "version": "1", "voice": about}
+OTHER_METADATA = [
+    *("[]", "5", "null", '"x"', "{", '{"text": 5}', '{"text": ["a"]}', "1" * 5000),
+    *('{"text": "a", "name": 3}', '{"text": "a", "language": 1}', '{"text": "a", "model": {}}'),
+    *('{"text": "a", "consent": []}', '{"text": "a", "gain_db": "1"}'),
+    *('{"text": "a", "gain_db": NaN}', '{"text": "a", "gain_db": true}'),
+    *('{"text": "a", "checks": [1]}', '{"text": "a", "provenance": {"a": NaN}}'),
+    *('{"text": "a", "takes": {}, "checks": 1}', '{"text": "a", "takes": 7}'),
+    *('{"text": "a", "takes": [3]}', '{"text": "a", "takes": [{"style": "happy"}]}'),
+    '{"text": "a", "takes": [' + ", ".join(['{"style": "a"}'] * 2) + "]}",
+    "[" * 100_000,
+    '{"text": "a", "checks": ' + '{"a":' * 50_000 + "1" + "}" * 50_001,
+    '{"text": "a", "provenance": {"a": "' + "x" * (1 << 20) + '"}}',
+]
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("about", OTHER_METADATA, ids=lambda about: about[:40])
+def test_a_voice_file_with_other_metadata(tmp_path: Path, about: str, version: str) -> None:
+    metadata = {"format": "qwen3-tts-voice", "version": version, "voice": about}
     tensors = {"vector": np.zeros(4, dtype=np.float32), "codes": np.zeros((2, 16), dtype=np.int64)}
     save_file(tensors, tmp_path / "v", metadata)
     with refused(InvalidVoice, str(tmp_path / "v")):
         Voice.load(tmp_path / "v")
+
+
+TAKE = {"vector": np.zeros(4, dtype=np.float32), "take.0.vector": np.ones(4, dtype=np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("take", "tensors", "parts"),
+    [
+        ({"style": "neutral"}, {}, ("'neutral'", "own reference")),
+        ({"style": ""}, {}, ("style ''", "1 to 32")),
+        ({"style": "a\x1b[0m"}, {}, ("can be seen",)),
+        ({"style": "x" * 33}, {}, ("1 to 32",)),
+        ({}, {}, ("style is a string",)),
+        ({"style": "a"}, {"take.0.vector": np.ones(5, dtype=np.float32)}, ("5 numbers", "4")),
+        ({"style": "a"}, {"take.0.vector": np.ones((2, 2), dtype=np.float32)}, ("one dimension",)),
+        ({"style": "a"}, {"take.0.codes": np.ones((2, 3), dtype=np.int64)}, ("text", "missing")),
+        ({"style": "a", "text": "b"}, {"take.0.codes": np.ones(3)}, ("integers",)),
+        ({"style": "a", "gain_db": []}, {}, ("gain_db",)),
+    ],
+)
+def test_a_voice_file_with_a_broken_take(
+    tmp_path: Path, take: dict[str, Any], tensors: dict[str, np.ndarray], parts: tuple[str, ...]
+) -> None:
+    metadata = {"format": "qwen3-tts-voice", "version": "2", "voice": json.dumps({"takes": [take]})}
+    save_file({**TAKE, **tensors}, tmp_path / "v", metadata)
+    with refused(InvalidVoice, str(tmp_path / "v"), *parts):
+        Voice.load(tmp_path / "v")
+
+
+def test_more_takes_than_there_may_be(tmp_path: Path, x_voice: Voice) -> None:
+    takes = {f"style {i}": Take(vector=x_voice.vector) for i in range(65)}
+    with refused(InvalidVoice, "up to 64"):
+        replace(x_voice, takes=takes)
+    about = {"takes": [{"style": f"style {i}"} for i in range(65)]}
+    metadata = {"format": "qwen3-tts-voice", "version": "2", "voice": json.dumps(about)}
+    tensors = {f"take.{i}.vector": x_voice.vector for i in range(65)}
+    save_file({"vector": x_voice.vector, **tensors}, tmp_path / "v", metadata)
+    with refused(InvalidVoice, str(tmp_path / "v"), "up to 64"):
+        Voice.load(tmp_path / "v")
+
+
+def test_a_file_too_large_for_a_voice(tmp_path: Path) -> None:
+    """It is not even opened; and nothing is written that would be refused."""
+    with (tmp_path / "v").open("wb") as file:
+        file.truncate(1 << 34)
+    with refused(InvalidVoice, str(tmp_path / "v"), "not a voice file", str(1 << 34)):
+        Voice.load(tmp_path / "v")
+    with refused(InvalidVoice, "cannot write", str(tmp_path / "w"), "allowed"):
+        Voice(np.zeros(1 << 23, dtype=np.float32)).save(tmp_path / "w")
+    with refused(InvalidVoice, "cannot write", str(tmp_path / "w"), "allowed"):
+        Voice(np.zeros(4, dtype=np.float32), consent="x" * (1 << 20)).save(tmp_path / "w")
+    assert not (tmp_path / "w").exists()
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer
+    for name in (tmp_path, tmp_path / "pipe", "/dev/zero"):
+        with refused(InvalidVoice, str(name), "nor any file"):
+            Voice.load(name)
+    with refused(InvalidVoice, "not a voice file"):
+        Voice.load("a\0b")
+
+
+@given(st.data())
+def test_a_damaged_voice_file(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whatever byte is wrong: a voice or a refusal, never another error."""
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    Voice(np.ones(4, dtype=np.float32), takes={"a": Take(vector=np.ones(4, np.float32))}).save(path)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    with contextlib.suppress(InvalidVoice):
+        Voice.load(path)
+
+
+@pytest.mark.parametrize(
+    ("model", "width", "made_for"),
+    [
+        (None, 80, ""),
+        (None, 1024, " (a 0.6B model)"),
+        (None, 2048, " (a 1.7B model)"),
+        ("qwen3-tts-12hz-1b7", 2048, " (qwen3-tts-12hz-1b7)"),
+    ],
+)
+def test_which_model_a_voice_was_made_for(model: str | None, width: int, made_for: str) -> None:
+    voice = Voice(np.zeros(width, dtype=np.float32), name="anna", model=model)
+    voice.check_width(width)
+    told = f"'anna' was made for another model size{made_for}: its vector has {width} numbers"
+    with refused(InvalidVoice, told, "this checkpoint's 64", "clone"):
+        voice.check_width(64)
+
+
+@pytest.mark.parametrize("take", [{}, {"text": "Words."}, {"codes": np.zeros((1, 16), np.int64)}])
+def test_a_take_that_does_not_hold_together(take: dict[str, Any]) -> None:
+    with refused(InvalidVoice, "neither" if "codes" not in take else "missing"):
+        Take(**take)
+
+
+def test_takes_of_another_type(x_voice: Voice) -> None:
+    for takes in ([], {"a": x_voice}, {3: Take(vector=x_voice.vector)}):
+        with refused(InvalidVoice):
+            replace(x_voice, takes=takes)

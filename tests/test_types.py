@@ -1,16 +1,21 @@
 """Voices and speech as files, and requests as plain data."""
 
 import io
-from dataclasses import FrozenInstanceError, fields
+import json
+from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from qwen3_tts.audio.files import read_audio
-from qwen3_tts.types import Sampling, Speech, SpeechRequest, Timing, Voice
+from qwen3_tts.errors import InvalidVoice, UnknownVoice
+from qwen3_tts.types import Sampling, Speech, SpeechRequest, Take, Timing, Voice
+from qwen3_tts.voice import style_key
+from tests.refusal import refused
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
@@ -32,14 +37,40 @@ def speech_of(seconds: float = 0.5) -> Speech:
     return Speech(wave, 24_000, codes_of(6), 3, "stop", timing)
 
 
-def same(a: Voice, b: Voice) -> None:
-    assert a.vector.dtype == b.vector.dtype
-    assert np.array_equal(a.vector, b.vector)
-    assert (a.codes is None) == (b.codes is None)
-    if a.codes is not None and b.codes is not None:
-        assert a.codes.dtype == b.codes.dtype
-        assert np.array_equal(a.codes, b.codes)
-    assert (a.text, a.language, a.name, a.mode) == (b.text, b.language, b.name, b.mode)
+def same(a: Voice | Take, b: Voice | Take) -> None:
+    """Every field, to the bit."""
+    for name in (f.name for f in fields(a)):
+        ours, theirs = getattr(a, name), getattr(b, name)
+        if isinstance(ours, np.ndarray) and isinstance(theirs, np.ndarray):
+            assert ours.dtype == theirs.dtype, name
+            assert np.array_equal(ours, theirs), name
+        elif name == "takes":
+            assert list(ours) == list(theirs)
+            for style in ours:
+                same(ours[style], theirs[style])
+        else:
+            assert ours == theirs, name
+
+
+def whole_voice() -> Voice:
+    """One with everything a voice can have."""
+    return Voice(
+        vector_of(),
+        codes_of(),
+        "What it says.",
+        "english",
+        "anna",
+        model="qwen3-tts-12hz-0b6",
+        gain_db=-1.7,
+        checks={"findings": [{"code": "noise", "value": 12.25}], "ok": None},
+        consent="Anna agreed.\nOn 2 May.",
+        provenance={"made": "clone", "parts": ["a", 1, 2.5, True, None, {"ü": "\ud800"}]},
+        takes={
+            "happy": Take(codes_of(4), "Hooray!"),
+            "whisper": Take(codes_of(3), "Psst.", 2 * vector_of(), "german", 3.5),
+            "开心": Take(vector=-vector_of()),
+        },
+    )
 
 
 def test_a_voice_of_a_vector_alone_survives_its_file(tmp_path: Path) -> None:
@@ -77,6 +108,130 @@ def test_a_voice_file_can_be_overwritten(tmp_path: Path) -> None:
     Voice(vector_of(), codes_of(), "Words.").save(tmp_path / "v")
     Voice(vector_of(8)).save(tmp_path / "v")
     same(Voice.load(tmp_path / "v"), Voice(vector_of(8)))
+
+
+def test_a_voice_with_everything_survives_its_file(tmp_path: Path) -> None:
+    whole_voice().save(tmp_path / "v")
+    same(Voice.load(tmp_path / "v"), whole_voice())
+    Voice.load(tmp_path / "v").save(tmp_path / "v")
+    same(Voice.load(tmp_path / "v"), whole_voice())
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+STYLES = st.text(min_size=1, max_size=12)
+
+
+@given(
+    words=st.fixed_dictionaries(
+        {},
+        optional={
+            **dict.fromkeys(("text", "language", "model", "consent"), st.none() | st.text()),
+            "gain_db": st.floats(allow_nan=False, allow_infinity=False),
+            "checks": st.dictionaries(st.text(), JSON, max_size=3),
+            "provenance": st.dictionaries(st.text(), JSON, max_size=3),
+        },
+    ),
+    styles=st.lists(STYLES, max_size=4),
+)
+def test_any_words_survive_a_file(
+    tmp_path_factory: pytest.TempPathFactory, words: dict, styles: list[str]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any words.safetensors"
+    takes = {}
+    for style in styles:
+        try:
+            takes[style_key(style)] = Take(codes_of(2), f"As {style!r}.")
+        except InvalidVoice:
+            assert not style.isprintable() or not style.strip()
+    takes.pop("neutral", None)
+    voice = Voice(vector_of(3), **words, takes=takes)
+    voice.save(path)
+    same(Voice.load(path), voice)
+
+
+def test_files_of_version_1_are_read(tmp_path: Path) -> None:
+    """What version 1 wrote, to the byte: tensors, and three words."""
+    about = {"name": "anna", "text": "What it says.", "language": None}
+    metadata = {"format": "qwen3-tts-voice", "version": "1", "voice": json.dumps(about)}
+    save_file({"vector": vector_of(), "codes": codes_of()}, tmp_path / "v", metadata)
+    same(Voice.load(tmp_path / "v"), Voice(vector_of(), codes_of(), "What it says.", name="anna"))
+    save_file({"vector": vector_of()}, tmp_path / "v", {**metadata, "voice": "{}"})
+    same(Voice.load(tmp_path / "v"), Voice(vector_of()))
+
+
+def test_what_a_later_file_adds_is_left_out(tmp_path: Path) -> None:
+    metadata = {"format": "qwen3-tts-voice", "version": "2", "voice": '{"name": "a", "mood": 3}'}
+    save_file({"vector": vector_of(), "other": codes_of()}, tmp_path / "v", metadata)
+    same(Voice.load(tmp_path / "v"), Voice(vector_of(), name="a"))
+
+
+def test_takes() -> None:
+    voice = whole_voice()
+    assert voice.styles == ["neutral", "happy", "whisper", "开心"]
+    for style in (None, "neutral", "Neutral "):
+        assert voice.take(style) is voice
+    happy = replace(voice, codes=codes_of(4), text="Hooray!", takes={})
+    same(voice.take(" HAPPY"), happy)
+    whisper = replace(
+        voice,
+        vector=2 * vector_of(),
+        codes=codes_of(3),
+        text="Psst.",
+        language="german",
+        gain_db=3.5,
+        takes={},
+    )
+    same(voice.take("whisper"), whisper)
+    alone = voice.take("开心")
+    assert (alone.mode, alone.text, alone.name) == ("x_vector", None, "anna")
+    assert np.array_equal(alone.vector, -vector_of())
+    with refused(UnknownVoice, "'anna'", "'sad'", "neutral, happy, whisper, 开心"):
+        voice.take("Sad")
+    with refused(UnknownVoice, "'happy'", "have: neutral"):
+        Voice(vector_of()).take("happy")
+
+
+def test_takes_come_and_go() -> None:
+    voice, take = whole_voice(), Take(codes_of(5), "Grr.")
+    more = voice.with_take("Angry", take)
+    assert more.styles == [*voice.styles, "angry"]
+    same(more.takes["angry"], take)
+    same(more.without_take("ANGRY"), voice)
+    with refused(InvalidVoice, "'happy'", "already"):
+        voice.with_take("happy", take)
+    with refused(InvalidVoice, "'neutral'", "own reference"):
+        voice.with_take("Neutral", take)
+    with refused(InvalidVoice, "'neutral'", "no take"):
+        voice.without_take("neutral")
+    with refused(UnknownVoice, "'angry'", "have: neutral, happy"):
+        voice.without_take("angry")
+
+
+@given(st.text(max_size=40))
+def test_a_style_is_the_same_style_again(style: str) -> None:
+    try:
+        key = style_key(style)
+    except InvalidVoice:
+        return
+    assert style_key(key) == key
+    assert key.isprintable()
+    assert 1 <= len(key) <= 32
+
+
+def test_a_voice_keeps_copies() -> None:
+    """What was given can change without changing the voice."""
+    vector, codes, checks = vector_of(), codes_of(), {"a": [1]}
+    voice = Voice(vector, codes, "Words.", checks=checks)
+    vector[0], codes[0, 0], checks["a"][0] = 9, 9, 9
+    same(voice, Voice(vector_of(), codes_of(), "Words.", checks={"a": [1]}))
 
 
 @pytest.mark.parametrize("format", ["wav", "flac"])

@@ -4,26 +4,19 @@ Layouts: wave float32 [N] in -1..1; codes int64 [T, K], one row of K codes per 8
 vector float32 [D].
 """
 
-import json
-import secrets
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
-from typing import Any, BinaryIO, TypedDict
+from typing import BinaryIO, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from qwen3_tts.audio.files import write_audio
-from qwen3_tts.errors import InvalidVoice
+from qwen3_tts.voice import Codes as Codes
+from qwen3_tts.voice import Take as Take
+from qwen3_tts.voice import Voice as Voice
 
 Wave = NDArray[np.float32]
-Codes = NDArray[np.int64]
-
-VOICE_FORMAT = "qwen3-tts-voice"
-VOICE_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -46,118 +39,6 @@ class Sampling:
     predictor_greedy: bool | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Voice:
-    """A cloned voice: a speaker vector, and for in-context cloning the reference itself.
-
-    `codes` and `text` go together: the codec's codes of the recording, and what it says.
-    """
-
-    vector: NDArray[np.float32]  # [D]
-    codes: Codes | None = None  # [R, K]
-    text: str | None = None
-    language: str | None = None
-    name: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "vector", _speaker_vector(self.vector))
-        if self.codes is None:
-            return
-        object.__setattr__(self, "codes", _reference_codes(self.codes))
-        text: object = self.text
-        if text is not None and not isinstance(text, str):
-            given = type(text).__name__
-            raise InvalidVoice(f"the text of a reference must be a string, got {given}")
-        if not text or not text.strip():
-            raise InvalidVoice("reference codes need the text that was spoken; it is missing")
-
-    @property
-    def mode(self) -> str:
-        """ "icl" with a reference in context, "x_vector" with the vector alone."""
-        return "x_vector" if self.codes is None else "icl"
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write one safetensors file that `Voice.load` reads back unchanged."""
-        tensors: dict[str, NDArray[Any]] = {"vector": self.vector}
-        if self.codes is not None:
-            tensors["codes"] = self.codes
-        about = {"name": self.name, "text": self.text, "language": self.language}
-        metadata = {"format": VOICE_FORMAT, "version": str(VOICE_VERSION)}
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        try:
-            partial.write_bytes(save(tensors, {**metadata, "voice": json.dumps(about)}))
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise InvalidVoice(f"cannot write voice {path}: {error.strerror}") from None
-
-    @staticmethod
-    def load(path: str | PathLike[str]) -> "Voice":
-        """Read a voice file. Raises `InvalidVoice` naming the file and what is wrong with it."""
-        try:
-            with safe_open(path, "numpy") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != VOICE_FORMAT or "vector" not in file.keys():  # noqa: SIM118
-                    raise InvalidVoice(f"{path} is a safetensors file but not a voice")
-                vector = file.get_tensor("vector")
-                codes = file.get_tensor("codes") if "codes" in file.keys() else None  # noqa: SIM118
-        except FileNotFoundError:
-            raise InvalidVoice(f"no voice file {path}") from None
-        except (OSError, SafetensorError, TypeError) as error:  # TypeError: a type numpy lacks
-            raise InvalidVoice(f"{path} is not a voice file: {error}") from None
-        if metadata.get("version") != str(VOICE_VERSION):
-            raise InvalidVoice(
-                f"{path} is a voice of version {metadata.get('version')}, "
-                f"this package reads version {VOICE_VERSION}"
-            )
-        about = _about(metadata, path)
-        try:
-            name = about.get("name") or ""
-            return Voice(vector, codes, about.get("text"), about.get("language"), name)
-        except InvalidVoice as error:
-            raise InvalidVoice(f"{path}: {error}") from None
-
-
-def _speaker_vector(vector: Any) -> NDArray[np.float32]:
-    """A copy of a vector [D], or `InvalidVoice`."""
-    if not hasattr(vector, "__array__"):
-        raise InvalidVoice(f"a speaker vector is an array, got {type(vector).__name__}")
-    try:
-        checked = np.array(vector, dtype=np.float32, order="C")
-    except (TypeError, ValueError, RuntimeError):
-        raise InvalidVoice(f"a speaker vector is numbers, got {type(vector).__name__}") from None
-    if checked.ndim != 1:
-        raise InvalidVoice(f"a speaker vector has one dimension, got {checked.shape}")
-    if not np.isfinite(checked).all():
-        raise InvalidVoice("the speaker vector has NaN or infinity in it")
-    return checked
-
-
-def _reference_codes(codes: Any) -> Codes:
-    """A copy of codes [R, K], or `InvalidVoice`."""
-    try:
-        given = np.asarray(codes)
-    except ValueError:
-        raise InvalidVoice("reference codes must be a rectangle, [frames, codebooks]") from None
-    if given.ndim != 2 or not np.issubdtype(given.dtype, np.integer):
-        raise InvalidVoice(
-            f"reference codes are integers [frames, codebooks], got {given.dtype} {given.shape}"
-        )
-    return given.astype(np.int64, order="C")  # files hold rows one after another
-
-
-def _about(metadata: dict[str, str], path: str | PathLike[str]) -> dict[str, Any]:
-    """What a voice file says in words."""
-    try:
-        about = json.loads(metadata.get("voice", "{}"))
-    except json.JSONDecodeError as error:
-        raise InvalidVoice(f"{path} has broken metadata: {error}") from None
-    if not isinstance(about, dict):
-        raise InvalidVoice(f"{path} has broken metadata: not an object")
-    return about
-
-
 @dataclass(frozen=True)
 class SpeechRequest:
     """One text to speak.
@@ -175,7 +56,7 @@ class SpeechRequest:
     """
 
     text: str
-    voice: "str | Voice | None" = None
+    voice: str | Voice | None = None
     language: str = "Auto"
     instruct: str | None = None
     sampling: Sampling = field(default_factory=Sampling)

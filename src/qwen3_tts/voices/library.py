@@ -7,13 +7,16 @@ A voice that was given as a recording gets its voice file when it is first prepa
 """
 
 import json
+import logging
 import os
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from qwen3_tts.audio.files import read_audio
 from qwen3_tts.errors import InvalidAudio, InvalidVoice, UnknownVoice
-from qwen3_tts.types import Voice
+from qwen3_tts.types import Take, Voice
 from qwen3_tts.voices import writing
 from qwen3_tts.voices.listing import Reader
 from qwen3_tts.voices.names import clean_name, clean_text, is_id, name_key, new_id
@@ -35,6 +38,8 @@ from qwen3_tts.voices.reading import (
 )
 
 __all__ = ["VoiceEntry", "VoiceLibrary"]
+
+logger = logging.getLogger(__name__)
 
 SHOWN = 20  # names in an error
 
@@ -84,13 +89,14 @@ class VoiceLibrary:
             _check_recording(recording)
         if voice is not None:
             transcript, language = transcript or voice.text, language or voice.language
+            consent = consent or voice.consent
         about = {
             "id": new_id(),
             "name": clean_name(name),
             "language": clean_text(language or "", "language", LONGEST_WORD) or None,
             "description": clean_text(description, "description", LONGEST_DESCRIPTION),
             "created_at": time.time(),
-            "consent": clean_text(consent or "", "consent", LONGEST_WORD) or None,
+            "consent": clean_text(consent or "", "consent", LONGEST_DESCRIPTION) or None,
             "owner": clean_text(owner or "", "owner", LONGEST_WORD) or None,
         }
         words = clean_text(transcript or "", "transcript", LONGEST_TRANSCRIPT)
@@ -122,6 +128,37 @@ class VoiceLibrary:
                     writing.publish(part / MANIFEST, root / MANIFEST)
         self._reader.forget()
 
+    def rename(self, voice_id: str, name: str) -> VoiceEntry:
+        """Give a voice another name; its id stays.
+
+        Raises `UnknownVoice`, `InvalidVoice` for a name that is taken or not allowed, and
+        `DiskFull`.
+        """
+        cleaned = clean_name(name)
+        self._checked(voice_id)
+        with writing.writing(self.folder):
+            entry, root = self._found(voice_id), self.folder.resolve()
+            self._check_free(cleaned, but=entry)
+            about = read_json(root, f"{voice_id}/{METADATA}") or {}
+            folder = inside(root, entry.folder)
+            with writing.new_folder(self.folder) as part:
+                _write_json(part / METADATA, {**about, "name": cleaned})
+                folder.mkdir(exist_ok=True)  # one that only a manifest tells of has none
+                writing.publish(part / METADATA, folder / METADATA)
+        return self._found(voice_id)
+
+    def add_take(self, voice_id: str, style: str, take: Take) -> Voice:
+        """Give a voice one more reference; gives the voice as it is then.
+
+        Raises `UnknownVoice`, `InvalidVoice` where it has a take of this style, is of another
+        model size or is not yet prepared, and `DiskFull`.
+        """
+        return self._change(voice_id, lambda voice: voice.with_take(style, take))
+
+    def remove_take(self, voice_id: str, style: str) -> Voice:
+        """Take a reference away again. Raises `UnknownVoice`, also for a style it does not have."""
+        return self._change(voice_id, lambda voice: voice.without_take(style))
+
     def load(self, entry: VoiceEntry) -> Voice | None:
         """The voice, or None where there is only a recording. Raises `InvalidVoice`."""
         path = entry.folder / VOICE_FILE
@@ -132,16 +169,66 @@ class VoiceLibrary:
         path = entry.recording
         return path if path and is_file(self.folder.resolve(), path) else None
 
-    def save_prepared(self, entry: VoiceEntry, voice: Voice) -> None:
-        """Keep the voice made of an entry's recording. Raises `UnknownVoice` if that has gone."""
+    def portable(self, entry: VoiceEntry) -> Voice:
+        """The voice with all that the library knows of it, to be saved as one file.
+
+        Raises `InvalidVoice` where there is only a recording.
+        """
+        voice = self._prepared(entry)
+        provenance = dict(voice.provenance or {})
+        if entry.description:
+            provenance["description"] = entry.description
+        return replace(
+            voice,
+            name=entry.name,
+            language=voice.language or entry.language,
+            consent=voice.consent or entry.consent,
+            provenance=provenance or None,
+        )
+
+    def save_prepared(self, entry: VoiceEntry, voice: Voice) -> Voice:
+        """Keep the voice made of an entry's recording; gives what is kept.
+
+        If there was a voice file already, its takes and what was noted in it are kept, too. Raises
+        `UnknownVoice` if the entry has gone.
+        """
         self._checked(entry.id)
         with writing.writing(self.folder):
-            folder = inside(self.folder.resolve(), self._found(entry.id).folder)
-            with writing.new_folder(self.folder) as part:
-                voice.save(part / VOICE_FILE)
-                folder.mkdir(exist_ok=True)  # one that only a manifest tells of has none
-                writing.publish(part / VOICE_FILE, folder / VOICE_FILE)
+            found = self._found(entry.id)
+            try:
+                voice = made_anew(self.load(found), voice)
+            except InvalidVoice as error:
+                logger.warning("voice `%s` is replaced: %s", entry.id, error)
+            self._write_voice(found, voice)
         self._reader.forget()
+        return voice
+
+    def _change(self, voice_id: str, change: Callable[[Voice], Voice]) -> Voice:
+        """Write the voice file anew. No other writer comes between the reading and the writing."""
+        self._checked(voice_id)
+        with writing.writing(self.folder):
+            entry = self._found(voice_id)
+            voice = change(self._prepared(entry))
+            self._write_voice(entry, voice)
+        self._reader.forget()
+        return voice
+
+    def _prepared(self, entry: VoiceEntry) -> Voice:
+        voice = self.load(entry)
+        if voice is None:
+            raise InvalidVoice(
+                f"voice {entry.name!r} is a recording that no model has prepared yet; "
+                "speak in it once, or add it again"
+            )
+        return voice
+
+    def _write_voice(self, entry: VoiceEntry, voice: Voice) -> None:
+        """As the only writer."""
+        folder = inside(self.folder.resolve(), entry.folder)
+        with writing.new_folder(self.folder) as part:
+            voice.save(part / VOICE_FILE)
+            folder.mkdir(exist_ok=True)  # one that only a manifest tells of has none
+            writing.publish(part / VOICE_FILE, folder / VOICE_FILE)
 
     def _found(self, voice_id: str) -> VoiceEntry:
         """What is on the disk now."""
@@ -155,13 +242,38 @@ class VoiceLibrary:
             raise UnknownVoice(f"{str(voice_id)!r:.100} is no voice's id; {entry.name!r} has one")
         return entry
 
-    def _check_free(self, name: str) -> None:
+    def _check_free(self, name: str, but: VoiceEntry | None = None) -> None:
         self._reader.forget()
-        try:
-            there = self.find(name)
-        except UnknownVoice:
-            return
-        raise InvalidVoice(f"a voice named {there.name!r} is there already (id {there.id})")
+        key = name_key(name)
+        for there in self._reader.current().entries:
+            if key in (name_key(there.name), name_key(there.id)) and there.id != (but and but.id):
+                raise InvalidVoice(f"a voice named {there.name!r} is there already (id {there.id})")
+
+
+def made_anew(old: Voice | None, new: Voice) -> Voice:
+    """The new voice with what only the old one knows: its takes, and what was noted of it.
+
+    The old one may be of another model size. The codes of its takes are good for every size, the
+    vectors are not: a take in context goes on with the new voice's own, one without is dropped.
+    """
+    if old is None:
+        return new
+    takes = {}
+    for style, take in old.takes.items():
+        if take.vector is None or len(take.vector) == len(new.vector):
+            takes[style] = take
+        elif take.codes is not None:
+            takes[style] = replace(take, vector=None)
+        else:
+            logger.warning("the take `%s` of a voice is lost: it is of another model size", style)
+    return replace(
+        new,
+        takes={**takes, **new.takes},
+        gain_db=old.gain_db if new.gain_db is None else new.gain_db,
+        checks=old.checks if new.checks is None else new.checks,
+        consent=old.consent if new.consent is None else new.consent,
+        provenance=old.provenance if new.provenance is None else new.provenance,
+    )
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -66,7 +66,7 @@ def read_entry(root: Path, voice_id: str, listed: Mapping[str, Any]) -> VoiceEnt
         language=_word(about, "language"),
         description=clean_text(about.get("description") or "", "description", LONGEST_DESCRIPTION),
         created_at=_created_at(folder, recording, about),
-        consent=_word(about, "consent"),
+        consent=_word(about, "consent", LONGEST_DESCRIPTION),
         owner=_word(about, "owner"),
         has_voice_file=has_voice_file,
         has_recording=recording is not None,
@@ -191,8 +191,8 @@ def _created_at(folder: Path, recording: Path | None, about: Mapping[str, Any]) 
     return float(given)
 
 
-def _word(about: Mapping[str, Any], key: str) -> str | None:
-    return clean_text(about.get(key) or "", key, LONGEST_WORD) or None
+def _word(about: Mapping[str, Any], key: str, longest: int = LONGEST_WORD) -> str | None:
+    return clean_text(about.get(key) or "", key, longest) or None
 
 
 def _first(about: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
