@@ -25,6 +25,7 @@ import numpy as np
 
 from qwen3_tts.audio.files import Wave, clipped, optional_package, pcm16
 from qwen3_tts.audio.rates import Resampler
+from qwen3_tts.audio.watermark import Watermark, WatermarkEncoder, watermarked
 from qwen3_tts.errors import InvalidRequest
 
 FORMATS = {
@@ -74,6 +75,7 @@ def make_encoder(
     streaming: bool = True,
     bitrate: int | None = None,
     comment: str | None = None,
+    watermark: Watermark | None = None,
 ) -> Encoder:
     """An encoder for `format` (see FORMATS) taking a mono wave at 8,000..48,000 Hz.
 
@@ -81,7 +83,7 @@ def make_encoder(
     bytes with `finish`, and then headers tell exact sizes: of wav and flac, and mp3 says what its
     decoder has to drop. `bitrate` is for mp3, opus and aac. `comment` becomes the container's
     comment tag, where it has one: not in pcm, aac and a streamed wav, of which many players skip
-    44 bytes.
+    44 bytes. A `watermark` sees the wave whole, so all bytes come with `finish` (see watermark.py).
     Raises `InvalidRequest` for any other format, rate or bitrate.
     """
     if format not in FORMATS:
@@ -90,6 +92,11 @@ def make_encoder(
         allowed = f"an integer in {MIN_RATE}..{MAX_RATE}"
         raise InvalidRequest(f"cannot write {format} at `{sample_rate}` Hz: it must be {allowed}")
     bitrate = _checked_bitrate(format, bitrate)
+    if watermark is not None:
+        plain = make_encoder(
+            format, sample_rate, streaming=streaming, bitrate=bitrate, comment=comment
+        )
+        return WatermarkEncoder(plain, sample_rate, watermark)
     if format == "pcm":
         return _PcmEncoder()
     if format == "wav":
@@ -104,10 +111,11 @@ def encode_whole(
     *,
     bitrate: int | None = None,
     comment: str | None = None,
+    watermark: Watermark | None = None,
 ) -> bytes:
     """A whole wave [N] as a file's content, with exact sizes in its header: see `make_encoder`."""
     encoder = make_encoder(format, sample_rate, streaming=False, bitrate=bitrate, comment=comment)
-    return encoder.encode(wave) + encoder.finish()
+    return encoder.encode(watermarked(wave, sample_rate, watermark)) + encoder.finish()
 
 
 def _checked_bitrate(format: str, bitrate: int | None) -> int | None:

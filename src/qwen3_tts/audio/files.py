@@ -10,6 +10,7 @@ import importlib
 import math
 import os
 import secrets
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from qwen3_tts.audio.tags import checked_tags
 from qwen3_tts.errors import InvalidAudio, InvalidRequest, MissingPackage
 
 AudioSource = str | os.PathLike[str] | bytes | BinaryIO | tuple[np.ndarray[Any, Any], int]
@@ -89,6 +91,7 @@ def write_audio(
     *,
     format: str | None = None,
     subtype: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
     """Write a wave [N] as wav, flac, mp3 or ogg, chosen by `format` or else the path's suffix.
 
@@ -96,14 +99,15 @@ def write_audio(
     flac hold 16-bit samples, rounded as `pcm16` says, mp3 layer III and ogg Vorbis. Samples
     outside -1..1 are clipped. A path appears complete or not at all: the content goes to a
     temporary file beside it, which then takes its name (and a symbolic link keeps pointing).
-    Raises `InvalidRequest` for a target or format that cannot be written, `InvalidAudio` for a
-    wave that is empty, not 1-D or not finite.
+    `tags` (see tags.py) go into the metadata and change no sample; in wav they follow the sound.
+    Raises `InvalidRequest` for a target, format or tag that cannot be written, `InvalidAudio` for
+    a wave that is empty, not 1-D or not finite.
     """
     path = None if hasattr(target, "write") else _checked_target(target)
     format, sample_rate = _checked_format(format, path), checked_rate(sample_rate)
     if not len(wave := clipped(wave)):
         raise InvalidAudio("an empty wave cannot be written; it needs at least one sample")
-    content = _encode(wave, sample_rate, format.upper(), subtype)
+    content = _encode(wave, sample_rate, format.upper(), subtype, checked_tags(tags or {}))
     if path is None:
         target.write(content)  # type: ignore[union-attr]  # a path was checked above
     else:
@@ -213,6 +217,13 @@ def one_dimensional(wave: Any) -> Wave:
     raise InvalidAudio(f"a wave is a float array [N], not {samples.dtype} {list(samples.shape)}")
 
 
+def finite(wave: Any) -> Wave:
+    """A wave as float32 [N], a copy only where it is of another type; `InvalidAudio` for NaN."""
+    samples = one_dimensional(wave)
+    _check_finite(samples, "the wave")
+    return samples.astype(np.float32, copy=False)
+
+
 def clipped(wave: Any) -> Wave:
     samples = one_dimensional(wave)
     _check_finite(samples, "the wave")
@@ -236,7 +247,9 @@ def _int16(wave: Wave) -> np.ndarray[Any, np.dtype[np.int16]]:
     return (np.minimum(scaled, 2.0**31 - 1).astype(np.int64) >> 16).astype(np.int16)
 
 
-def _encode(wave: Wave, rate: int, format: str, subtype: str | None) -> bytes:
+def _encode(
+    wave: Wave, rate: int, format: str, subtype: str | None, tags: Mapping[str, str]
+) -> bytes:
     soundfile = optional_package("soundfile")
     subtype = subtype.upper() if subtype else soundfile.default_subtype(format)
     if not soundfile.check_format(format, subtype):
@@ -248,12 +261,21 @@ def _encode(wave: Wave, rate: int, format: str, subtype: str | None) -> bytes:
     content = BytesIO()
     try:
         with soundfile.SoundFile(content, "w", rate, 1, subtype, format=format) as file:
+            if format != "WAV":  # where they would stand before the samples: see `write_audio`
+                _tag(file, tags)
             for start in range(0, len(samples), _BLOCK):
                 file.write(samples[start : start + _BLOCK])
+            if format == "WAV":
+                _tag(file, tags)
     except soundfile.LibsndfileError as error:
         reason = f"at {rate} Hz: {error.error_string}"
         raise InvalidRequest(f"cannot write {format.lower()} ({subtype}) {reason}") from error
     return content.getvalue()
+
+
+def _tag(file: Any, tags: Mapping[str, str]) -> None:
+    for name, text in tags.items():
+        setattr(file, name, text)
 
 
 def _checked_target(target: Any) -> Path:
