@@ -1,0 +1,1 @@
+"""What a text becomes before it is spoken: markup, numbers, languages, sentences. Strings only."""
