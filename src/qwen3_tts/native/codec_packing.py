@@ -1,7 +1,7 @@
 """The codec decoder's weights as its kernels read them: a `CodecModel` and the memory behind it.
 
-Linear layers that follow each other are multiplied into one, and norm weights, branch scales and
-the attention's scale into their neighbours, in float64; what results is rounded to bfloat16.
+Linear layers that follow each other are multiplied into one (in float64), and norm weights, branch
+scales and the attention's scale into their neighbours; what results is rounded to bfloat16.
 Channels are padded with zeros to multiples of 16. Dims: N outputs, J taps, C inputs.
 """
 
@@ -78,7 +78,7 @@ class PackedCodec:
         for (conv, weight), size in zip(self.convs, sizes, strict=True):
             conv.weight = self.arena.take(size)
             memory = (ctypes.c_uint16 * (size // 2)).from_address(conv.weight)
-            torch.frombuffer(memory, dtype=torch.bfloat16).copy_(panels(weight()))
+            torch.frombuffer(memory, dtype=torch.bfloat16).copy_(panels(weight().bfloat16()))
         self.convs.clear()
 
     def _keep(self, values: Tensor) -> int:
@@ -155,20 +155,20 @@ class PackedCodec:
         attn, mlp = block.attn, block.mlp
 
         def qkv() -> Tensor:
-            q, k, v = (p.weight.double() for p in (attn.q_proj, attn.k_proj, attn.v_proj))
-            joined = torch.cat([q * E**-0.5, k, v]) * block.attn_norm.weight.double()
+            q, k, v = (p.weight.float() for p in (attn.q_proj, attn.k_proj, attn.v_proj))
+            joined = torch.cat([q * E**-0.5, k, v]) * block.attn_norm.weight
             return pad(joined.unflatten(0, (3 * H, E)), 1, 2).flatten(0, 1)[:, None]
 
         def out() -> Tensor:
-            scaled = attn.o_proj.weight.double() * block.attn_scale.double()[:, None]
+            scaled = attn.o_proj.weight.float() * block.attn_scale[:, None]
             return pad(scaled.unflatten(1, (H, E)), 0, 2).flatten(1)[:, None]
 
         def gate_up() -> Tensor:
-            both = torch.stack([mlp.gate_proj.weight, mlp.up_proj.weight]).double()
-            return pad(both * block.mlp_norm.weight.double(), 1, 2).flatten(0, 1)[:, None]
+            both = torch.stack([mlp.gate_proj.weight, mlp.up_proj.weight]).float()
+            return pad(both * block.mlp_norm.weight, 1, 2).flatten(0, 1)[:, None]
 
         def down() -> Tensor:
-            scaled = mlp.down_proj.weight.double() * block.mlp_scale.double()[:, None]
+            scaled = mlp.down_proj.weight.float() * block.mlp_scale[:, None]
             return pad(scaled, 0, 1)[:, None]
 
         self._conv(layers.qkv, (3 * wide, 1, D), qkv)
@@ -215,10 +215,10 @@ class PackedCodec:
         layers.bias = self._keep(pad(bias_of(mix.dwconv), 0))
 
         def widen() -> Tensor:
-            return pad(first.weight.double() * norm.weight.double(), 0, 1)[:, None]
+            return pad(first.weight.float() * norm.weight, 0, 1)[:, None]
 
         def narrow() -> Tensor:
-            return pad(second.weight.double() * mix.gamma.double()[:, None], 0, 1)[:, None]
+            return pad(second.weight.float() * mix.gamma[:, None], 0, 1)[:, None]
 
         bias = bias_of(first) + first.weight.double() @ norm.bias.double()
         self._conv(layers.widen, (wide, 1, C), widen, bias)

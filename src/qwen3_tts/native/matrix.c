@@ -180,11 +180,12 @@ AVX512 void operand_fill(Operand *operand, int m, const Matrix *w, const float *
 #define INT4_ROWS 8
 #define BF16_ROWS 4
 
+#define AHEAD 4096
 #define DWORD(p) _mm512_set1_epi32(*(const int32_t *)(p))
 
 INLINE void block_int8(const Matrix *w, int block, const Operand *x, int first, const int M,
                        __m512 *y) {
-    const int U = M == 1 ? 4 : M == 2 ? 2 : 1; // chains enough to hide latency
+    const int U = M == 1 ? 4 : M < 8 ? 2 : 1; // chains enough to hide latency
     int inputs = padded(w->k, GROUP), stride = x->stride;
     const uint8_t *at = w->data + (size_t)block * LANES * inputs;
     const int8_t *high = x->high + (size_t)first * stride, *low = x->low + (size_t)first * stride;
@@ -196,6 +197,8 @@ INLINE void block_int8(const Matrix *w, int block, const Operand *x, int first, 
     for (int i = 0; i < inputs; i += 4 * U, at += 64 * U) {
         UNROLL for (int u = 0; u < U; u++) {
             __m512i v = _mm512_loadu_si512(at + 64 * u);
+            if (M > 2 && first == 0) // the processor looks ahead no further than a small page
+                _mm_prefetch((const char *)at + 64 * u + AHEAD, _MM_HINT_T0);
             UNROLL for (int m = 0; m < M; m++) {
                 const size_t place = (size_t)m * stride + i + 4 * u;
                 a[m][u] = _mm512_dpbusd_epi32(a[m][u], v, DWORD(high + place));
