@@ -4,7 +4,8 @@ Every part of a turn is timed without the parts it calls, so the parts add up to
 arithmetic is what `engine/step.py` and the codec compute; sampling and random numbers are shown
 apart from the networks. What is left is overhead: choosing rows, moving codes and chunks about,
 guards, planning. Only turns in which all rows made a frame and no prompt was read are counted;
-decodes fall on every few turns, and are spread over all. Bounds: 1 ms at 8 rows, 3 ms at 32.
+decodes fall on every few turns, and are spread over all. What another thread does meanwhile, a
+decode "beside", is no part of a turn. Bounds: 1 ms at 8 rows, 3 ms at 32.
 
 Chunks are small where the loop is slower than playback, and every chunk costs: so their mean size
 is printed. Timing costs under a microsecond a call, most of it in the part around; the sum is
@@ -13,6 +14,7 @@ printed. Where others use the cores, `--clock cpu` counts only the time in which
     python bench/overhead.py [--size tiny] [--dtype float32] [--streams 1,8,32] [--clock cpu]
 """
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -33,6 +35,7 @@ from setting import (
     table,
 )
 
+from qwen3_tts.engine import runner as runner_file
 from qwen3_tts.engine import slots as slots_file
 from qwen3_tts.engine import step as step_file
 from qwen3_tts.engine.chunks import FRAME_S, ChunkPlanner
@@ -44,6 +47,7 @@ MODEL = ["talker", "code predictor", "embeddings", "loop body", "codec"]
 SAMPLING = ["sampling", "random numbers"]
 PROMPT = "prompt"
 COUNTS = ["rows", "turns", "calls", "frames a chunk"]
+BESIDE = "codec, beside"
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 
 Parts = dict[str, float]
@@ -56,6 +60,7 @@ class Turns:
         self.now = now
         self.parts: Parts = defaultdict(float)  # of the turn under way
         self.inner = [0.0]  # time in timed parts, by depth
+        self.thread: int | None = None  # the engine's; what others do is no part of a turn
         self.done: list[Parts] = []
 
     def time(self, owner: object, name: str, part: str) -> None:
@@ -63,6 +68,8 @@ class Turns:
         function: Callable[..., Any] = getattr(owner, name)
 
         def timed(*args: Any, **keywords: Any) -> Any:
+            if self.thread not in (None, threading.get_ident()):
+                return function(*args, **keywords)
             self.parts["calls"] += 1
             self.inner.append(0.0)
             start_s = self.now()
@@ -75,11 +82,25 @@ class Turns:
 
         setattr(owner, name, timed)
 
+    def time_beside(self, owner: object, name: str) -> None:
+        """Count what other threads spend in a function."""
+        function: Callable[..., Any] = getattr(owner, name)
+
+        def timed(*args: Any, **keywords: Any) -> Any:
+            start_s = time.perf_counter()
+            result = function(*args, **keywords)
+            if self.thread not in (None, threading.get_ident()):
+                self.parts[BESIDE] += time.perf_counter() - start_s
+            return result
+
+        setattr(owner, name, timed)
+
     def end_after(self, owner: object, name: str, rows: list[Any]) -> None:
         """A turn ends with this function."""
         function: Callable[..., Any] = getattr(owner, name)
 
         def timed(*args: Any) -> Any:
+            self.thread = threading.get_ident()
             result = function(*args)
             self.parts["rows"] = len(rows)
             self.done.append(dict(self.parts))
@@ -107,13 +128,15 @@ def main() -> None:
 def watch(spoken: Speaker, turns: Turns) -> Turns:
     """Time the parts of a loop; "turn" is what none of the others covers."""
     loop, slots, runner = spoken.loop, spoken.slots, spoken.slots.runner
+    sound = loop.sound
     for owner, name, part in (
         (runner, "talk", "talker"),
         (runner, "logits", "talker"),
         (runner, "fill_frame", "code predictor"),
         (runner, "embed", "embeddings"),
-        (slots.decoder, "forward", "codec"),
+        (type(slots.decoder), "__call__", "codec"),
         (step_file, "draw", "sampling"),
+        (runner_file, "draw", "sampling"),
         (step_file, "talker_scores", "sampling"),
         (slots.noise, "refill", "random numbers"),
         (slots_file, "step", "loop body"),
@@ -127,7 +150,9 @@ def watch(spoken: Speaker, turns: Turns) -> Turns:
         (ChunkPlanner, "take", "chunk planner"),
         (ChunkPlanner, "handed_out", "chunk planner"),
         (loop, "_send", "rows that are due"),
-        (loop, "_decode", "chunks to rows"),
+        (sound, "_decode_group", "chunks to rows"),
+        (sound, "_take_in", "chunks to rows"),
+        (sound, "wait", "waiting for the codec"),
         (Channel, "put", "hand over"),
         (loop, "_read", "text"),
         (loop, "_admit", "queue"),
@@ -136,6 +161,7 @@ def watch(spoken: Speaker, turns: Turns) -> Turns:
         (loop, "_turn", "turn"),
     ):
         turns.time(owner, name, part)
+    turns.time_beside(slots, "decode")
     turns.end_after(loop, "_turn", loop.rows)
     return turns
 
@@ -166,7 +192,11 @@ def typical(spoken: Speaker, count: int, turns: Turns, repeat: int) -> Parts:
     for _ in range(repeat):
         turns.done.clear()
         size = run(spoken, count)
-        even = [parts for parts in turns.done if parts["rows"] == count and PROMPT not in parts]
+        even = [
+            parts
+            for parts in turns.done
+            if parts["rows"] == count and "loop body" in parts and PROMPT not in parts
+        ]
         assert even, "no turn in which all rows made a frame: ask for more --frames"
         mean = {
             name: sum(p.get(name, 0.0) for p in even) / len(even) for name in set().union(*even)
@@ -178,14 +208,17 @@ def typical(spoken: Speaker, count: int, turns: Turns, repeat: int) -> Parts:
 def report(result: dict[int, Parts], cost_s: float) -> None:
     """Parts by rows, in ms a turn, then sums, which are added to `result`."""
     for parts in result.values():
-        own = [name for name in parts if name not in (*MODEL, *SAMPLING, *COUNTS)]
+        own = [name for name in parts if name not in (*MODEL, *SAMPLING, *COUNTS, BESIDE)]
         order = sorted(own, key=parts.__getitem__, reverse=True)
         parts["model"] = sum(parts[name] for name in MODEL)
         parts["drawing"] = sum(parts[name] for name in SAMPLING)
         parts["overhead"] = sum(parts[name] for name in own)
         parts["timing itself"] = parts["calls"] * cost_s
     head = ["ms a turn", *(f"{count} rows" for count in result)]
-    for names in [*MODEL, *SAMPLING, *order], ["model", "drawing", "overhead", "timing itself"]:
+    for names in (
+        [*MODEL, BESIDE, *SAMPLING, *order],
+        ["model", "drawing", "overhead", "timing itself"],
+    ):
         table(head, [(name, *(ms(p.get(name, 0.0), 3) for p in result.values())) for name in names])
     for count, parts in result.items():
         line = f"{count} rows: {parts['frames a chunk']:.1f} frames a chunk"

@@ -1,7 +1,6 @@
-"""What the speed benches share: a model to measure, a listener, timed calls, the machine.
+"""What the speed benches share: a speaker to measure, a listener, timed calls, the machine.
 
-A model of random weights makes the same work as a trained one of its size, and never ends by
-itself: every stream is as long as asked for. Nothing here says what is good or bad.
+Nothing here says what is good or bad.
 """
 
 import argparse
@@ -9,7 +8,6 @@ import json
 import os
 import platform
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,19 +17,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from models import DTYPES, model_folder, random_model
 
 import qwen3_tts
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
 from qwen3_tts.engine.chunks import FRAME_S
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.stream import Stream
-from qwen3_tts.prompt.byte_vocab import write_byte_tokenizer
 from qwen3_tts.types import Timing, Voice
-from qwen3_tts.weights.random import write_random_checkpoint
 
 # What a trained model reads for some 20 s, in 80 tokens or so.
 TEXT = "It was a bright cold day in the north, and all the clocks of the town struck at once. " * 4
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 MOST_POSITIONS = 4096  # of one row
 
 
@@ -42,6 +38,8 @@ def options_of(about: str, streams: str) -> argparse.ArgumentParser:
     model.add_argument("--model", help="a checkpoint's folder or hub id, instead of random weights")
     model.add_argument("--size", default="tiny", choices=["tiny", "0.6B", "1.7B"])
     parser.add_argument("--dtype", default="float32", choices=list(DTYPES))
+    parser.add_argument("--quantize", default="none", help="none, int8, int4 or auto")
+    parser.add_argument("--keep", type=Path, help="where random models stay from run to run")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--frames", type=int, default=50, help="length of every stream")
     parser.add_argument("--repeat", type=int, default=5, help="runs; tables give their medians")
@@ -60,37 +58,29 @@ def speaker(options: argparse.Namespace) -> Iterator["Speaker"]:
     torch.set_num_threads(options.threads)
     rows = max(options.streams)
     engine = EngineOptions(max_rows=rows, max_positions=rows * MOST_POSITIONS)
-    with tempfile.TemporaryDirectory() as name:
-        folder = options.model or name
-        if not options.model:
-            write_model(Path(name), options.size, DTYPES[options.dtype])
-        tts = qwen3_tts.load(folder, device="cpu", dtype=options.dtype, options=engine)
+    with model_folder(options.keep) as keep:
+        folder = options.model or random_model(keep, options.size, options.dtype)
+        tts = qwen3_tts.load(
+            folder, device="cpu", dtype=options.dtype, quantize=options.quantize, options=engine
+        )
         with tts:
-            yield Speaker(tts, options.frames, endless=not options.model)
-
-
-def write_model(folder: Path, size: Any, dtype: torch.dtype) -> None:
-    """A random CustomVoice checkpoint with one token per byte of text."""
-    special = write_byte_tokenizer(folder)
-    write_random_checkpoint(
-        folder, "custom_voice", seed=0, size=size, dtype=dtype, special_ids=special
-    )
+            yield Speaker(tts, options.frames, spells=not options.model)
 
 
 class Speaker:
-    """A synthesizer asked for streams of equal length, each with a seed of its own."""
+    """A synthesizer asked for streams of equal length, each with a seed and a text of its own.
 
-    def __init__(self, tts: Qwen3Synthesizer, frames: int, endless: bool):
+    `spells`: its text tokens are single bytes.
+    """
+
+    def __init__(self, tts: Qwen3Synthesizer, frames: int, spells: bool):
         self.tts, self.frames, self.seed = tts, frames, 0
         self.loop, self.slots = tts.engine.loop, tts.engine.loop.slots
         config = tts.config.talker_config
         vector = np.ones(config.hidden_size, dtype=np.float32)
         self.voice = Voice(vector) if tts.kind == "base" else None
-        self.characters = 1 if endless else 4  # in a token, about
+        self.characters = 1 if spells else 4  # in a token, about
         self.text = self.text_of(80)
-        if endless:  # a score of 0 is never among the 50 best of random ones
-            with torch.no_grad():
-                tts.engine.model.talker.codec_head.weight[config.codec_eos_token_id] = 0
 
     def text_of(self, tokens: int) -> str:
         """A text of about so many tokens."""
@@ -100,8 +90,10 @@ class Speaker:
     def ask(self, text: str = "", frames: int = 0) -> dict[str, Any]:
         """Keywords of the next request."""
         self.seed += 1
+        text = text or self.text
+        start = self.seed % len(text)
         return {
-            "text": text or self.text,
+            "text": text[start:] + text[:start],  # a prompt known from before is read no more
             "voice": self.voice,
             "text_first": True,
             "max_frames": frames or self.frames,
@@ -201,6 +193,7 @@ def machine(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "model": options.model or f"random {options.size}",
         "dtype": options.dtype,
+        "quantize": options.quantize,
         "device": "cpu",
         "cpus": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
@@ -215,7 +208,8 @@ def machine(options: argparse.Namespace) -> dict[str, Any]:
 
 def headline(about: dict[str, Any]) -> str:
     return (
-        f"{about['model']}, {about['dtype']}, {about['threads']} threads on {about['cpus']} cores "
+        f"{about['model']}, {about['dtype']}, quantize {about['quantize']}, "
+        f"{about['threads']} threads on {about['cpus']} cores "
         f"(load {about['load_average'][0]}), torch {about['torch']}; "
         f"{about['frames']} frames a stream, {about['repeat']} runs"
     )

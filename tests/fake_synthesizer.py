@@ -82,6 +82,7 @@ class FakeSynthesizer:
         mode: str = "auto",
         language: str | None = None,
         name: str = "",
+        target: str | None = None,
     ) -> Voice:
         if self.kind != "base":
             raise UnsupportedRequest(f"a {self.kind} checkpoint cannot clone voices")

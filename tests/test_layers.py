@@ -22,18 +22,25 @@ RULES: dict[str, tuple[str, str]] = {
     "version": ("", ""),
     "errors": ("", ""),
     "config": ("errors", ""),
-    "audio": ("errors", "numpy soundfile soxr av"),
-    "types": ("errors audio", "numpy safetensors"),
-    "voices": ("errors types audio", "filelock"),
+    "audio": ("errors", "numpy soundfile soxr av pyloudnorm faster_whisper"),
+    "voice_file": ("errors", "numpy safetensors"),
+    "voice": ("errors voice_file", "numpy"),
+    "types": ("version errors audio voice", "numpy"),
+    "voices": ("errors types audio", "numpy torch filelock"),
     "model": ("config", "torch"),
     "prompt": ("errors config types", "tokenizers"),
+    "text": ("errors types prompt", "py3langid wetext"),
     "quantize": ("config model", "torch"),
     "native": ("errors config model quantize", "torch"),
     "weights": ("errors config model quantize", "torch safetensors numpy huggingface_hub rich"),
-    "engine": ("errors config types audio model prompt quantize native", "torch numpy"),
+    "engine": ("errors config types voice audio model prompt quantize native", "torch numpy"),
     "backends": (
-        "errors config types audio prompt quantize native engine weights",
+        "errors config types audio model prompt quantize native engine weights",
         "torch numpy safetensors",
+    ),
+    "reading": (
+        "version errors audio types text voices backends",
+        "numpy safetensors av",
     ),
     "train": (
         "errors config audio model prompt weights",
@@ -44,7 +51,11 @@ RULES: dict[str, tuple[str, str]] = {
         "numpy fastapi starlette uvicorn pydantic pydantic_settings jwt cryptography h11 "
         "prometheus_client",
     ),
-    "cli": ("version errors types audio native backends train server", "numpy rich"),
+    "cli": (
+        "version errors audio voice types voices prompt text native quantize backends reading "
+        "train server",
+        "numpy rich",
+    ),
 }
 TOP = {"__init__", "__main__", "compat"}  # above every layer
 FACE_USERS = {"cli", *TOP}  # may `import qwen3_tts` itself
@@ -52,9 +63,18 @@ FACE_USERS = {"cli", *TOP}  # may `import qwen3_tts` itself
 OPTIONAL = {
     "soundfile": {"audio/files.py", "audio/uploads.py"},
     "soxr": {"audio/files.py", "audio/rates.py"},
-    "av": {"audio/containers.py", "audio/uploads.py"},
+    "av": {"audio/containers.py", "audio/uploads.py", "reading/output.py"},
+    "pyloudnorm": {"audio/loudness.py"},
+    "faster_whisper": {"audio/transcribe.py"},
+    "py3langid": {"text/language_statistics.py"},
+    "wetext": {"text/wetext_rules.py"},
     "huggingface_hub": {"weights/transfer.py"},
-    "rich": {"weights/transfer.py", "cli/messages.py", "train/journal.py"},
+    "rich": {
+        "weights/transfer.py",
+        "cli/messages.py",
+        "cli/read_shown.py",
+        "train/journal.py",
+    },
     "wordfreq": {"train/recipe/sentences.py"},
 }
 LOADERS = {"import_module", "optional_package"}  # functions that import the package they are told

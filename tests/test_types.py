@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from qwen3_tts.audio.files import read_audio
+from qwen3_tts.audio.files import read_audio, write_audio
 from qwen3_tts.errors import InvalidVoice, UnknownVoice
 from qwen3_tts.types import Sampling, Speech, SpeechRequest, Take, Timing, Voice
+from qwen3_tts.version import __version__
 from qwen3_tts.voice import style_key
 from tests.refusal import refused
 
@@ -287,6 +288,7 @@ def test_a_request_defaults_to_what_the_checkpoint_says() -> None:
         "text_first": None,
         "priority": "normal",
         "guard": None,
+        "style": None,
     }
     assert all(getattr(Sampling(), f.name) is None for f in fields(Sampling))
 
@@ -301,3 +303,19 @@ def test_data_is_frozen() -> None:
     ):
         with pytest.raises(FrozenInstanceError):
             setattr(value, name, 1)
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "mp3", "ogg"])
+def test_a_saved_speech_says_that_a_machine_spoke(format: str) -> None:
+    speech = speech_of()
+    marked, bare, plain = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    speech.save(marked, format)
+    speech.save(bare, format, provenance=False)
+    write_audio(plain, speech.wave, 24_000, format=format)
+    comment = f"AI-generated, qwen3-tts {__version__}"
+    assert comment.encode() in marked.getvalue()
+    assert comment.encode() not in bare.getvalue()
+    if format != "ogg":  # which has a number drawn for each file
+        assert bare.getvalue() == plain.getvalue()
+    waves = [read_audio(each.getvalue())[0] for each in (marked, bare)]
+    assert np.array_equal(*waves)

@@ -11,7 +11,8 @@ from typing import BinaryIO, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from qwen3_tts.audio.files import write_audio
+from qwen3_tts.audio.speech_files import write_speech
+from qwen3_tts.version import __version__
 from qwen3_tts.voice import Codes as Codes
 from qwen3_tts.voice import Take as Take
 from qwen3_tts.voice import Voice as Voice
@@ -52,7 +53,8 @@ class SpeechRequest:
 
     `priority` is high, normal or low. `guard` says what to do when speech runs away: "stop" it,
     "retry" with another seed (before any sound left, and only if neither seed nor `max_frames`
-    was given), "error", or "off"; None takes the engine's.
+    was given), "error", or "off"; None takes the engine's. `style` picks a take of a cloned voice
+    that has several, see `Voice.take`.
     """
 
     text: str
@@ -65,6 +67,7 @@ class SpeechRequest:
     text_first: bool | None = None
     priority: str = "normal"
     guard: str | None = None
+    style: str | None = None
 
 
 class SpeakOptions(TypedDict, total=False):
@@ -79,6 +82,7 @@ class SpeakOptions(TypedDict, total=False):
     text_first: bool | None
     priority: str
     guard: str | None
+    style: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +136,22 @@ class Speech:
     def duration_s(self) -> float:
         return len(self.wave) / self.sample_rate
 
-    def save(self, target: str | PathLike[str] | BinaryIO, format: str | None = None) -> None:
-        """Write an audio file; the suffix or `format` chooses wav, flac, ogg or mp3."""
-        write_audio(target, self.wave, self.sample_rate, format=format)
+    def save(
+        self,
+        target: str | PathLike[str] | BinaryIO,
+        format: str | None = None,
+        *,
+        provenance: bool = True,
+    ) -> None:
+        """Write an audio file; the suffix or `format` chooses wav, flac, ogg or mp3.
+
+        With `provenance` its metadata say that it is AI-generated, and by which package.
+        """
+        write_speech(
+            target,
+            self.wave,
+            self.sample_rate,
+            version=__version__,
+            provenance=provenance,
+            format=format,
+        )

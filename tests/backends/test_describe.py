@@ -8,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import qwen3_tts
 from qwen3_tts.backends.describe import check_request, describe, measure
 from qwen3_tts.errors import CheckpointError, InvalidRequest, SpeechError, UnsupportedRequest
+from qwen3_tts.quantize.linear import QuantizedLinear
+from qwen3_tts.quantize.rows import FORMATS, Format
 from qwen3_tts.types import Sampling, SpeechRequest, Voice
+from qwen3_tts.weights.load import load_speech_model
+from qwen3_tts.weights.save_quantized import save_quantized
 from tests.conftest import OpenModel, WriteCheckpoint
 
+CPU = torch.device("cpu")
 KINDS = ("base", "custom_voice", "voice_design")
 
 
@@ -43,6 +49,30 @@ def test_sizes(kind: str, checkpoint: WriteCheckpoint, model: OpenModel) -> None
     )
     cache = speech.talker.transformer
     assert sizes.cache_numbers_per_frame == len(cache.blocks) * 2 * 2 * 32  # keys, values; G, E
+
+
+@pytest.mark.parametrize("plan", FORMATS)
+def test_sizes_of_rounded_weights(
+    plan: Format, checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    """Those of the file, and those that rounding while loading would give."""
+    source = measure(checkpoint("base", wide=True))
+    save_quantized(checkpoint("base", wide=True), tmp_path / "out", plan)
+    sizes = measure(tmp_path / "out")
+    assert (source.rounded, source.rounded_bytes) == (None, 0)
+    assert (sizes.rounded, sizes.matrix_numbers) == (plan, 0)
+
+    model = load_speech_model(tmp_path / "out", device=CPU, dtype=torch.bfloat16)
+    layers = [layer for layer in model.modules() if isinstance(layer, QuantizedLinear)]
+    assert source.matrix_numbers == sum(layer.rows.values.numel() for layer in layers)
+    held = sum(layer.values.nbytes + layer.scales.nbytes for layer in layers)
+    assert sizes.rounded_bytes == held
+    assert sizes.speech_numbers == source.speech_numbers - source.matrix_numbers
+    assert sizes.float32_numbers == source.float32_numbers
+    assert sizes.memory_bytes(2) == source.memory_bytes(2) - 2 * source.matrix_numbers + held
+    if plan == "int8":  # but for the scales
+        scales = sum(layer.scales.nbytes for layer in layers)
+        assert source.int8_memory_bytes() + scales == sizes.int8_memory_bytes()
 
 
 REQUESTS = [

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from qwen3_tts.backends.devices import choose, list_devices
+from qwen3_tts.backends.devices import choose, list_devices, tier
 from qwen3_tts.engine.device import choose_device, choose_dtype
 from qwen3_tts.errors import UnsupportedRequest
 
@@ -56,3 +56,34 @@ def test_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     choice = choose()
     assert (choice.device, choice.dtype) == ("cuda", "float32")
     assert choice.why == "compute capability 7.5 has no fast bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "capability", "hip", "name", "why"),
+    [
+        ("cuda", "bfloat16", (9, 0), None, "cuda", "compute capability 9.0 multiplies bfloat16"),
+        ("cuda", "bfloat16", (8, 0), None, "cuda", "compute capability 8.0 multiplies bfloat16"),
+        ("cuda:1", "float32", (8, 6), None, "cuda-float32", "bfloat16 is faster"),
+        ("cuda", "float32", (7, 5), None, "cuda-float32", "overflows in float16"),
+        ("cuda", "float32", (7, 0), None, "cuda-float32", "7.0 has no bfloat16"),
+        ("cuda", "bfloat16", (7, 5), None, "cuda-slow", "only imitates bfloat16"),
+        ("cuda", "bfloat16", (9, 4), "6.4", "rocm", "untried on ROCm"),
+        ("mps", "float32", (0, 0), None, "mps", "graphs are for CUDA"),
+        ("cpu", "float32", (0, 0), None, "cpu", "no GPU is used"),
+    ],
+)
+def test_the_tier_and_why(
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    dtype: str,
+    capability: tuple[int, int],
+    hip: str | None,
+    name: str,
+    why: str,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.version, "hip", hip)
+    found = tier(device, dtype)
+    assert found.name == name
+    assert why in found.why
+    assert (dtype in found.about) == (device != "cpu")

@@ -227,21 +227,26 @@ def test_refusals(kind: str, text: Any, options: Any, error: type[SpeechError]) 
 def test_cloning() -> None:
     wave = np.linspace(-0.5, 0.5, 24_000, dtype=np.float32)
     with fake("base") as engine:
-        voice = engine.clone_voice((wave, 24_000), "What it says.", language="en", name="me")
-        alone = engine.clone_voice((wave, 24_000), mode="x_vector")
+        said = {"language": "en", "name": "me", "check": False}
+        voice = engine.clone_voice((wave, 24_000), "What it says.", **said)
+        checked = engine.clone_voice((wave, 24_000), "What it says.", warn=False)
+        alone = engine.clone_voice((wave, 24_000), mode="x_vector", check=False)
+        assert checked.checks is not None
+        assert "too_short" in {finding["code"] for finding in checked.checks["findings"]}
+        assert voice.checks is None
         assert (voice.mode, voice.text, voice.name) == ("icl", "What it says.", "me")
         assert voice.codes is not None
         assert voice.codes.shape == (12, 16)
         assert (alone.mode, alone.text) == ("x_vector", None)
         assert np.array_equal(voice.vector, alone.vector)
-        assert engine.encoder_calls == 2
+        assert engine.encoder_calls == 3
         assert len(engine.synthesize("Hi", voice=voice).wave) == 2 * FRAME
         for recording in (b"no audio", (wave[:100], 24_000)):
             with pytest.raises(InvalidAudio):
                 engine.clone_voice(recording)
         with pytest.raises(InvalidVoice):
             engine.clone_voice((wave, 24_000), mode="icl")
-        assert engine.encoder_calls == 2
+        assert engine.encoder_calls == 3
     with fake() as engine, pytest.raises(UnsupportedRequest):
         engine.clone_voice((wave, 24_000))
 

@@ -267,6 +267,18 @@ def test_fit(dtype: str, available: int | None, ok: bool, fix: str) -> None:
     assert "about 8.0 GiB as float32, 5.0 GiB as bfloat16" in check.value
 
 
+@pytest.mark.parametrize(("available", "ok"), [(3 * GIB, True), (3 * GIB - 1, False)])
+def test_fit_of_rounded_weights(available: int, ok: bool) -> None:
+    """They are what counts where they are what would be used, whatever the dtype."""
+    need = {4: 8 * GIB, 2: 5 * GIB, 1: 3 * GIB}
+    check = fit_check(need, Choice("cpu", "float32", ""), available)
+    assert check.ok == ok
+    assert check.fix == ("" if ok else "a smaller checkpoint, or another device")
+    assert ", 3.0 GiB as int8; " in check.value
+    assert check.value.endswith("fits as int8" if ok else "does not fit as int8")
+    assert "3.0 GiB as int4" in fit_check(need, Choice("cpu", "float32", ""), None, "int4").value
+
+
 def test_a_model(cli: Run, checkpoint: WriteCheckpoint, tmp_path: Path) -> None:
     folder = checkpoint("base")
     ran = cli("doctor", "--model", folder, "--device", "cpu", "--json")

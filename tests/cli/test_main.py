@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -212,3 +213,20 @@ def test_stdin_that_does_not_exist(
     monkeypatch.setattr(sys, "stderr", errors)
     assert main(["say"]) == 2
     assert "no text" in errors.getvalue()
+
+
+def test_the_help_names_every_command(cli: Run) -> None:
+    ran = cli("--help")
+    commands = "say read text voice voices serve codec quantize data train doctor".split()
+    listed = re.findall(r"^    (\w+) ", ran.out.decode(), re.MULTILINE)
+    assert listed == commands
+
+
+@pytest.mark.parametrize("command", ["read", "text", "voice", "quantize"])
+def test_the_new_commands_explain_themselves_without_torch(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", QUICK.format(words=[command, "--help"])],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.splitlines()[-1] == "0 False", done.stderr

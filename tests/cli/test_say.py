@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import qwen3_tts
 from qwen3_tts.audio.files import read_audio, write_audio
 from qwen3_tts.cli.main import main
 from qwen3_tts.types import Sampling, Voice
+from qwen3_tts.version import __version__
 from tests.cli.conftest import Run
 from tests.fake_synthesizer import FRAME, RATE, FakeSynthesizer, tone
 
@@ -331,3 +333,15 @@ def test_a_file_that_may_not_be_written(
         "qwen3-tts: `speech.wav` may not be written: permission denied\n",
     )
     assert not fake.requests
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.ogg"])
+def test_a_file_says_that_a_machine_spoke(cli: Run, fake: FakeSynthesizer, name: str) -> None:
+    mark = f"AI-generated, qwen3-tts {__version__}"
+    assert cli("say", "hello", "-o", name).code == 0
+    with soundfile.SoundFile(name) as file:
+        assert file.comment == mark
+    assert cli("say", "hello", "-o", f"bare-{name}", "--no-provenance").code == 0
+    with soundfile.SoundFile(f"bare-{name}") as file:
+        assert mark not in file.comment
+    assert np.array_equal(read_audio(name)[0], read_audio(f"bare-{name}")[0])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import qwen3_tts
-from qwen3_tts.audio.files import write_audio
+from qwen3_tts.audio.files import read_audio, write_audio
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
 from qwen3_tts.cli import voice_add
 from qwen3_tts.voices.library import VoiceLibrary
@@ -54,7 +55,10 @@ def test_a_recording_becomes_a_voice(
     write_audio("in.flac", *recording)
     about = ("--name", "Anna", "--language", "en", "--consent", "She agrees.", "--description", "x")
     ran = command("add", "in.flac", *about, *words, *base_model, "--json")
-    assert (ran.code, ran.err, loads) == (0, "", ["base"])
+    assert (ran.code, loads) == (0, ["base"])
+    lines = ran.err.splitlines()
+    assert lines  # it is no good recording
+    assert all(re.match("qwen3-tts: (warning|error): .*; .", line) for line in lines)
     entry, voice = voices.find("anna"), kept(voices, "anna")
     told = json.loads(ran.out)
     assert told == {
@@ -69,6 +73,10 @@ def test_a_recording_becomes_a_voice(
     )  # fmt: skip
     assert (entry.consent, voice.consent, entry.description) == ("She agrees.", "She agrees.", "x")
     assert entry.transcript == (TEXT if words else None)
+    assert voice.checks is not None
+    assert (voice.checks["mode"], voice.checks["cleaned"]) == (mode, [])
+    assert "too_short" in {each["code"] for each in voice.checks["findings"]}
+    assert voice.gain_db == pytest.approx(again.gain_db, abs=0.01)
     assert voice.provenance is not None
     content = (entry.folder / "reference.wav").read_bytes()
     assert voice.provenance["recording_sha256"] == hashlib.sha256(content).hexdigest()
@@ -144,7 +152,10 @@ def test_a_take_of_another_model_size(
     before = kept(voices, "anna")
     wide = ("--model", checkpoint("base", True), "--device", "cpu")
     ran = command("add", "in.wav", "--name", "anna", "--style", "happy", *wide)
-    failed(ran, "'happy' was made for another model size", "80 numbers, the voice's 64")
+    assert (ran.code, ran.out) == (1, b"")
+    last = ran.err.splitlines()[-1]
+    assert "'happy' was made for another model size" in last
+    assert "80 numbers, the voice's 64" in last
     assert kept(voices, "anna").styles == before.styles
 
 
@@ -198,8 +209,8 @@ def test_findings_are_told_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
     )
     length = Found("length", "info", "it lasts 5 s", value=5.0)
     swapped = Found("swapped", "error", "the transcript is another text")
-    assert voice_add.tell([]) is None
-    checks = voice_add.tell([noise, length])
+    assert voice_add.tell([]) == []
+    checks = {"findings": voice_add.tell([noise, length])}
     voice_add.tell([swapped])
     assert capsys.readouterr().err.splitlines() == [
         "qwen3-tts: warning: the recording is noisy (8 dB); record in a quiet room",
@@ -237,3 +248,27 @@ def test_what_was_found_is_kept_with_the_voice(
     assert [each["code"] for each in checks["findings"]] == ["noise"]
     assert command("add", "in.wav", "--name", "anna", "--style", "happy", *base_model).code == 0
     assert kept(voices, "anna").take("happy").gain_db == -2.5
+
+
+def test_a_long_recording_is_cut_and_its_text_with_it(
+    command: Command,
+    voices: VoiceLibrary,
+    base_model: Model,
+    loads: list[str],
+) -> None:
+    """What is kept beside the voice is what was cloned."""
+    rate = 8000
+    noise = np.random.default_rng(3).normal(0, 0.2, 20 * rate).astype(np.float32)
+    noise[12 * rate : round(12.6 * rate)] = 0  # a pause
+    write_audio("long.wav", noise, rate)
+    said = ("--text", "Words that no recogniser would find in it.", "--mode", "auto")
+    ran = command("add", "long.wav", "--name", "anna", *said, *base_model)
+    assert ran.code == 0, ran.err
+    assert "cut" in ran.err
+    entry, voice = voices.find("anna"), kept(voices, "anna")
+    wave, _ = read_audio(voices.recording_path(entry) or "")
+    assert 12 * rate < len(wave) < 13 * rate
+    assert (voice.mode, entry.transcript) == ("x_vector", None)
+    assert voice.checks is not None
+    assert voice.checks["seconds"] == 20
+    assert any("cut after" in note for note in voice.checks["cleaned"])

@@ -1,6 +1,7 @@
 """From a recording to a voice: what each mode keeps, and in which forms a recording may come."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from qwen3_tts.audio.files import resample, write_audio
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
+from qwen3_tts.errors import InvalidVoice, SpeechWarning
 from qwen3_tts.model.mel import log_mel
 from qwen3_tts.types import Voice
 
@@ -98,3 +100,70 @@ def test_a_voice_has_the_width_of_its_model(
 ) -> None:
     wide: Qwen3Synthesizer = model("base", True)  # type: ignore[operator]
     assert wide.clone_voice(recording).vector.shape == (80,)
+
+
+def test_what_was_found_is_in_the_voice_and_a_warning_each(
+    base: Qwen3Synthesizer, recording: Recording
+) -> None:
+    with pytest.warns(SpeechWarning, match=r"only 0\.\d s of speech .*; record 3 to 15 s") as told:
+        voice = base.clone_voice(recording, text="What it says.", language="en")
+    assert voice.checks is not None
+    assert (voice.checks["mode"], voice.checks["cleaned"]) == ("icl", [])
+    assert voice.checks["quality"] == "poor"
+    assert voice.checks["language"] == "english"
+    assert all(each.filename == __file__ for each in told)
+    assert voice.gain_db is not None
+    assert voice.model == "qwen3-tts-12hz-0b6"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet = base.clone_voice(recording, text="What it says.", language="en", warn=False)
+        unchecked = base.clone_voice(recording, text="What it says.", language="en", check=False)
+    same_voice(quiet, voice)
+    same_voice(unchecked, voice)  # nothing had to be cleaned
+    assert quiet.checks == voice.checks
+    assert (unchecked.checks, unchecked.gain_db) == (None, None)
+
+
+def test_a_text_that_does_not_fit_is_not_used(base: Qwen3Synthesizer, recording: Recording) -> None:
+    text = "Far more words than anybody could say in half a second of sound."
+    with pytest.warns(SpeechWarning, match=r'cloned from the sound alone, .*mode="icl"'):
+        voice = base.clone_voice(recording, text=text)
+    assert (voice.mode, voice.text) == ("x_vector", None)
+    assert voice.checks is not None
+    assert "too many words" in voice.checks["reason"]
+    assert base.clone_voice(recording, text=text, mode="icl").mode == "icl"
+    assert base.clone_voice(recording, text=text, check=False).mode == "icl"
+
+
+def test_silent_ends_are_not_encoded(base: Qwen3Synthesizer, recording: Recording) -> None:
+    wave, rate = recording
+    padded = np.concatenate([np.zeros(2 * rate, np.float32), wave, np.zeros(rate, np.float32)])
+    voice = base.clone_voice((padded, rate), text="Words.", mode="icl")
+    whole = base.clone_voice((padded, rate), text="Words.", mode="icl", check=False)
+    assert voice.codes is not None
+    assert whole.codes is not None
+    assert len(voice.codes) <= 12  # 0.5 s, 0.1 s before and 0.25 s after it
+    assert len(whole.codes) == 44
+
+
+def test_a_transcriber_writes_down_what_nobody_did(
+    base: Qwen3Synthesizer, recording: Recording
+) -> None:
+    voice = base.clone_voice(recording, transcribe=lambda wave, rate, language: "Two words.")
+    same_voice(voice, base.clone_voice(recording, "Two words."))
+    assert voice.mode == "icl"
+    icl = base.clone_voice(recording, mode="icl", transcribe=lambda *given: "Two words.")
+    same_voice(icl, voice)
+    with pytest.raises(InvalidVoice, match="the transcriber heard no words"):
+        base.clone_voice(recording, mode="icl", transcribe=lambda *given: "")
+    with pytest.raises(InvalidVoice, match="needs the transcript"):
+        base.clone_voice(recording, mode="icl", transcribe=lambda *given: "Two words.", check=False)
+
+
+def test_the_text_to_be_spoken_is_no_transcript(
+    base: Qwen3Synthesizer, recording: Recording
+) -> None:
+    voice = base.clone_voice(recording, "Two short words.", target="Two short words.")
+    assert voice.checks is not None
+    assert "transcript_swapped" in {each["code"] for each in voice.checks["findings"]}
+    assert voice.mode == "x_vector"

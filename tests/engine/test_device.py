@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from qwen3_tts.engine.device import choose_device, choose_dtype
+from qwen3_tts.engine.device import choose_device, choose_dtype, choose_graphs, limit_memory
 from qwen3_tts.errors import UnsupportedRequest
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -84,3 +84,63 @@ def test_other_formats_are_refused(name: str) -> None:
     assert str(caught.value) == (
         f"dtype {name!r} is not supported; allowed: auto, float32, bfloat16"
     )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "device", "hip", "expected"),
+    [
+        (None, "cuda", None, True),
+        (False, "cuda", None, False),
+        (True, "cuda:1", None, True),
+        (None, "cuda", "6.4", False),
+        (None, "mps", None, False),
+        (None, "cpu", None, False),
+        (False, "cpu", None, False),
+    ],
+)
+def test_graphs_where_they_are_tried(
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: bool | None,
+    device: str,
+    hip: str | None,
+    expected: bool,
+) -> None:
+    monkeypatch.setattr(torch.version, "hip", hip)
+    assert choose_graphs(wanted, torch.device(device)) == expected
+
+
+@pytest.mark.parametrize(("device", "hip"), [("cpu", None), ("mps", None), ("cuda", "6.4")])
+def test_graphs_that_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, device: str, hip: str | None
+) -> None:
+    monkeypatch.setattr(torch.version, "hip", hip)
+    with pytest.raises(UnsupportedRequest, match="graphs are for CUDA, this is"):
+        choose_graphs(True, torch.device(device))
+
+
+class About:
+    total_memory = 1000 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("amount", "share"), [(None, None), (0.5, 0.5), (1, 1), (250 * 2**20, 0.25)]
+)
+def test_a_limit_of_gpu_memory(
+    monkeypatch: pytest.MonkeyPatch, amount: float | None, share: float | None
+) -> None:
+    given = []
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: About)
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda *asked: given.append(asked)
+    )
+    limit_memory(amount, CUDA)
+    assert given == ([] if share is None else [(share, CUDA)])
+
+
+def test_limits_that_make_no_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: About)
+    with pytest.raises(UnsupportedRequest, match="more than cuda has; allowed: up to 1048576000"):
+        limit_memory(2000 * 2**20, CUDA)
+    with pytest.raises(UnsupportedRequest, match="on cpu the allowed is: None"):
+        limit_memory(0.5, CPU)
+    limit_memory(None, CPU)

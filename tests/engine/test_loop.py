@@ -174,7 +174,7 @@ def test_newcomers_delay_a_speaker_by_one_piece_a_turn(
 ) -> None:
     """Where reading takes longer than a turn may: 10 positions or one piece of a reference."""
     monkeypatch.setattr(loop_module.Loop, "_reading_s", lambda _: 0.0)
-    hand = by_hand(max_rows=4, read_positions=10, bias=0)
+    hand = by_hand(max_rows=4, read_positions=10, bias=0, prefix_cache_bytes=0)
     hand.turn()
     speaker = hand.start(replace(SHORT, max_frames=40), (1,))
     hand.turn(2)
@@ -215,7 +215,7 @@ def test_the_first_listener_does_not_wait_for_the_prompts_of_others(
     """Three streams that start together: each turn reads one prompt or piece, and from the first
     on makes a frame for every row that is ready; sound leaves after one frame and its decode."""
     monkeypatch.setattr(loop_module.Loop, "_reading_s", lambda _: 0.0)
-    hand = by_hand(max_rows=4, read_positions=1000)
+    hand = by_hand(max_rows=4, read_positions=1000, prefix_cache_bytes=0)
     reading = Reading(hand, monkeypatch)
     asked = [replace(SHORT, seed=seed, max_frames=9) for seed in range(3)]
     streams = [hand.start(one, (1,)) for one in asked]
@@ -232,7 +232,7 @@ def test_newcomers_are_read_together_where_that_takes_little_time(
     by_hand: OpenByHand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any number of pieces, of any number of prompts, as long as they stay in the turn's time."""
-    hand = by_hand(max_rows=4, read_positions=3, bias=0)
+    hand = by_hand(max_rows=4, read_positions=3, bias=0, prefix_cache_bytes=0)
     loop = hand.loop
     streams = [hand.start(replace(ENDLESS, max_frames=50), (1,))]
     hand.turn()

@@ -109,3 +109,14 @@ def test_a_checkpoint_with_a_bad_default_is_refused() -> None:
 def test_engine_options_are_checked(name: str, value: Any) -> None:
     with pytest.raises(InvalidRequest, match=f"{name} is {value!r}"):
         EngineOptions(**{name: value})
+
+
+@pytest.mark.parametrize("amount", [None, 0.5, 1, 2**30, 4e9])
+def test_gpu_memory_is_a_share_or_bytes(amount: float | None) -> None:
+    assert EngineOptions(gpu_memory=amount).gpu_memory == amount
+
+
+@pytest.mark.parametrize("amount", [0, -1, 1.5, 8, 80, True, "4GB", float("nan"), float("inf")])
+def test_other_amounts_of_gpu_memory(amount: Any) -> None:
+    with pytest.raises(InvalidRequest, match="a share above 0 and up to 1, or bytes from 1048576"):
+        EngineOptions(gpu_memory=amount)

@@ -11,10 +11,11 @@ import pytest
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
 from qwen3_tts.config import GenerationConfig
 from qwen3_tts.engine.plan import Planner
-from qwen3_tts.errors import InvalidText
+from qwen3_tts.errors import InvalidText, UnknownVoice, UnsupportedRequest
 from qwen3_tts.prompt.layout import Prompt
-from qwen3_tts.types import Sampling, SpeechRequest, Voice
+from qwen3_tts.types import Sampling, SpeechRequest, Take, Voice
 from qwen3_tts.weights.published import LANGUAGES, SPEAKERS
+from tests.refusal import refused
 
 THINK, NOTHINK = 2154, 2155
 
@@ -199,3 +200,25 @@ def test_reference_frames_count_as_positions(clones: Planner, x_voice: Voice) ->
     assert len(plan(clones, voice=voice)) >= 49
     with pytest.raises(InvalidText, match="of 45 positions"):
         short(clones, 45).plan(SpeechRequest("Hi.", voice=voice))
+
+
+def test_a_style_picks_a_take(clones: Planner, icl_voice: Voice, x_voice: Voice) -> None:
+    take = Take(icl_voice.codes, "Glad.", language="english")
+    voice = x_voice.with_take("happy", take)
+    job = clones.plan(SpeechRequest("Hi.", voice=voice, style="Happy"))
+    plain = clones.plan(SpeechRequest("Hi.", voice=voice.take("happy")))
+    assert job.voice is not None
+    assert job.voice.text == "Glad."
+    assert np.array_equal(job.voice.vector, x_voice.vector)
+    assert job.prompt == plain.prompt
+    for style in (None, "neutral"):
+        chosen = clones.plan(SpeechRequest("Hi.", voice=voice, style=style)).voice
+        assert chosen is voice
+    with refused(UnknownVoice, "no style 'sad'", "neutral, happy"):
+        clones.plan(SpeechRequest("Hi.", voice=voice, style="sad"))
+
+
+def test_presets_and_designs_have_no_styles(presets: Planner, designs: Planner) -> None:
+    for planner in (presets, designs):
+        with refused(UnsupportedRequest, "style 'happy'", "cloned voice"):
+            planner.plan(SpeechRequest("Hi.", style="happy"))

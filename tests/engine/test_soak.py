@@ -158,8 +158,9 @@ def resident_bytes() -> int:
 
 
 def alive(engine: Engine) -> Counter[str]:
-    """What requests are made of, and the bytes of all tensors but kept decoder states."""
+    """What requests are made of, and the bytes of all tensors but what is kept of voices."""
     engine.loop.primer.clear()
+    engine.loop.prefixes.clear()
     collect()
     count: Counter[str] = Counter()
     for thing in gc.get_objects():

@@ -173,7 +173,7 @@ def test_uploads_of_noise_are_refused_as_described(cloning: tuple[Live, Any], pa
 
 def test_valid_speech_is_spoken(speaking: tuple[Live, Any]) -> None:
     """With names that are known and a text that has letters, the schema tells all there is."""
-    known = {"input": "Hi.", "voice": "ann", "model": "tts-1", "language": "German"}
+    known = {"input": "Hi.", "voice": "ann", "model": "tts-1", "language": "German", "style": ""}
     codes = []
 
     @generated

@@ -78,6 +78,26 @@ def test_variables_of_our_test_tools_are_let_alone(monkeypatch: pytest.MonkeyPat
     load_settings()
 
 
+def test_the_switch_of_the_kernels_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN3_TTS_NATIVE", "0")
+    load_settings()
+
+
+def test_rounding_is_automatic_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().quantize == "auto"
+    monkeypatch.setenv("QWEN3_TTS_QUANTIZE", "none")
+    assert load_settings().quantize == "none"
+
+
+def test_values_of_quantize_are_those_of_the_engine() -> None:
+    """Written twice, as the engine's come with torch."""
+    from typing import get_args
+
+    from qwen3_tts.engine.device import QUANTIZE
+
+    assert set(get_args(ServerSettings.model_fields["quantize"].annotation)) == set(QUANTIZE)
+
+
 def test_lists_and_maps_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWEN3_TTS_API_KEYS", "aaaa, bbbb,")
     monkeypatch.setenv("QWEN3_TTS_CORS_ORIGINS", "https://A.example:443,http://b:81/")
@@ -101,6 +121,7 @@ def test_lists_and_maps_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         ({"slow_reader_s": float("nan")}, "`slow_reader_s` is nan"),
         ({"slow_reader_s": float("inf")}, "`slow_reader_s` is inf"),
         ({"device": "cuda:x"}, "`device`"),
+        ({"quantize": "int3"}, "`quantize` is 'int3': should be 'auto', 'none', 'int8' or 'int4'"),
         ({"model": ""}, "`model`"),
         ({"host": "a\nb"}, r"'a\nb'"),
         ({"prot": 1}, "did you mean `port`?"),

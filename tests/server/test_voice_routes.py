@@ -111,6 +111,10 @@ def test_a_voice_is_made_listed_shown_and_deleted(tmp_path: Path) -> None:
         assert (voice["description"], voice["isDefault"]) == ("A friend", True)
         assert (voice["kind"], voice["category"]) == ("cloned", "cloned")
         assert voice["hasTranscript"] is True
+        checks = made.json()["checks"]
+        assert (checks["mode"], checks["quality"]) == ("x_vector", "poor")  # it is noise
+        assert "noise" in {finding["code"] for finding in checks["findings"]}
+        assert VoiceLibrary(tmp_path).entries()[0].transcript == "I am Anna."
         assert abs(voice["createdAt"] - time.time()) < 60
         assert client.get(OURS).json() == {"voices": [voice]}
         for name in (voice["id"], "Anna", "anna"):

@@ -119,7 +119,8 @@ def test_voices_of_the_library_by_id_and_name(tmp_path: Path) -> None:
         assert found.id == anna.id
         assert isinstance(found.voice, Voice)
         np.testing.assert_array_equal(found.voice.vector, cloned(anna).vector)
-        assert found.voice.text == "I am Änna."
+        assert found.voice.checks is not None
+        assert found.voice.checks["mode"] == found.voice.mode == "x_vector"  # it is noise
 
 
 def test_a_library_without_voices_says_how_to_add_one(tmp_path: Path) -> None:
@@ -499,7 +500,7 @@ def test_the_same_recording_is_encoded_once(tmp_path: Path) -> None:
     assert asyncio.run(shelf.clone(wav(), "Hello.")) is first
     add(shelf, "Anna", transcript="Hello.")
     assert model.encoder_calls == 1
-    assert asyncio.run(shelf.clone(wav(), "Goodbye.")).text == "Goodbye."
+    assert asyncio.run(shelf.clone(wav(), "Goodbye.")) is not first
     assert asyncio.run(shelf.clone(wav(1), "Hello.")) is not first
     assert model.encoder_calls == 3
 

@@ -19,7 +19,8 @@ VOICE = Voice(
 
 def wav(level: float = 0.5) -> bytes:
     target = io.BytesIO()
-    write_audio(target, np.full(800, level, dtype=np.float32), 8000, format="wav")
+    wave = np.tile(np.repeat([level, -level], 4), 100).astype(np.float32)  # 1 kHz
+    write_audio(target, wave, 8000, format="wav")
     return target.getvalue()
 
 

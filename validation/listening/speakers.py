@@ -70,7 +70,7 @@ def by_encoder(spoken: Mapping[str, Sequence[Wave]], tts: Qwen3Synthesizer) -> S
 
     def describe(wave: Wave) -> Array:
         try:
-            voice = tts.clone_voice((wave, teacher.RATE), mode="x_vector")
+            voice = tts.clone_voice((wave, teacher.RATE), mode="x_vector", check=False)
         except InvalidAudio:
             return np.zeros(tts.config.talker_config.hidden_size)
         return voice.vector.astype(np.float64)

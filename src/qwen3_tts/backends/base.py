@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, Unpack
 
+from qwen3_tts.audio.transcribe import Transcriber
 from qwen3_tts.types import (
     AudioChunk,
     Codes,
@@ -113,13 +114,26 @@ class Synthesizer(Protocol):
         mode: str = "auto",
         language: str | None = None,
         name: str = "",
+        check: bool = True,
+        warn: bool = True,
+        target: str | None = None,
+        transcribe: Transcriber | None = None,
     ) -> Voice:
         """Make a voice from a recording.
 
         `audio` is a path, bytes, a file or (array, rate); `text` is what it says, all of it. Mode
         "icl" keeps the recording in context and needs the text, "x_vector" keeps one vector,
-        "auto" takes "icl" where there is a text. Raises `InvalidAudio`, `InvalidVoice`, and
-        `UnsupportedRequest` where the checkpoint cannot clone.
+        "auto" takes "icl" where there is a text and nothing speaks against it.
+
+        Silent ends are taken off and what is over 15 s is cut, with its text where that can be
+        done. What may make the clone worse is a `SpeechWarning` each, with advice; all that was
+        found, the mode and its reason are in `Voice.checks`, also with `warn=False`. `target` is a
+        text to be spoken, with which the transcript may have been swapped. `transcribe` is called
+        where there is no text. `check=False` clones the recording as it is, as the official package
+        does, and then "auto" takes "icl" wherever there is a text.
+
+        Raises `InvalidAudio`, `InvalidVoice`, and `UnsupportedRequest` where the checkpoint cannot
+        clone.
         """
         ...
 

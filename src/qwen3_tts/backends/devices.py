@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from qwen3_tts.engine.device import choose_device, choose_dtype, choose_quantize
+from qwen3_tts.engine.device import choose_device, choose_dtype, choose_graphs, choose_quantize
 from qwen3_tts.native.library import kernels
 
 
@@ -44,6 +44,36 @@ def choose(device: str = "auto", dtype: str = "auto") -> Choice:
     else:
         why = "bfloat16 by itself only on CUDA, from compute capability 8.0 on"
     return Choice(str(chosen), number, why)
+
+
+@dataclass(frozen=True)
+class Tier:
+    """How speech is computed on a device: `name` for machines, `about` and `why` for people."""
+
+    name: str
+    about: str
+    why: str
+
+
+def tier(device: str, dtype: str) -> Tier:
+    """Which way of computing `qwen3_tts.load` takes there, if nobody says otherwise."""
+    taken = torch.device(device)
+    if taken.type == "mps":
+        return Tier("mps", f"step by step, {dtype}", "graphs are for CUDA")
+    if taken.type == "cpu":
+        return Tier("cpu", "kernels where they fit, or else torch", "no GPU is used")
+    if not choose_graphs(None, taken):
+        return Tier("rocm", f"step by step, {dtype}", "graphs are untried on ROCm")
+    major, minor = torch.cuda.get_device_capability(taken)
+    capability = f"compute capability {major}.{minor}"
+    if dtype == "bfloat16" and major >= 8:
+        return Tier("cuda", "graphs, bfloat16", f"{capability} multiplies bfloat16 in hardware")
+    if dtype == "bfloat16":
+        return Tier("cuda-slow", "graphs, bfloat16", f"{capability} only imitates bfloat16: slow")
+    if major >= 8:
+        return Tier("cuda-float32", "graphs, float32", f"{dtype} was asked for: bfloat16 is faster")
+    why = f"{capability} has no bfloat16, and the code predictor overflows in float16"
+    return Tier("cuda-float32", "graphs, float32", why)
 
 
 def rounds(device: str, width: int, plan: str | None) -> bool:

@@ -12,6 +12,7 @@ frames; `expected_wave` tells the samples. A text may ask for trouble, and speak
 """
 
 import time
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from qwen3_tts.audio.files import read_audio
+from qwen3_tts.audio.reference import prepare_reference
+from qwen3_tts.audio.transcribe import Transcriber
 from qwen3_tts.backends.fake_job import FakeJob, FakePace
 from qwen3_tts.backends.fake_loop import FakeLoop
 from qwen3_tts.backends.fake_plan import LANGUAGES, VECTOR_SIZE, FakePlanner
@@ -31,10 +34,13 @@ from qwen3_tts.errors import (
     InvalidRequest,
     InvalidVoice,
     Overloaded,
+    SpeechWarning,
     UnsupportedRequest,
 )
-from qwen3_tts.prompt.languages import resolve_language
+from qwen3_tts.prompt.languages import AUTO, resolve_language
 from qwen3_tts.types import SpeakOptions, Speech, SpeechRequest, Voice
+
+SILENCE = 1e-3  # peak
 
 __all__ = ["LANGUAGES", "VECTOR_SIZE", "VOICES", "FakeSynthesizer", "expected_wave"]
 
@@ -185,6 +191,10 @@ class FakeSynthesizer:
         mode: str = "auto",
         language: str | None = None,
         name: str = "",
+        check: bool = True,
+        warn: bool = True,
+        target: str | None = None,
+        transcribe: Transcriber | None = None,
     ) -> Voice:
         if self.kind != "base":
             raise UnsupportedRequest(
@@ -201,17 +211,26 @@ class FakeSynthesizer:
         wave, rate = read_audio(audio)
         if len(wave) * RATE < FRAME * rate:
             raise InvalidAudio("the recording is shorter than one frame (80 ms)")
-        if language is not None:
-            resolve_language(language, LANGUAGES)
+        known = resolve_language(language, LANGUAGES)
+        in_context, checks, gain_db = mode != "x_vector" and spoken, None, None
+        if check and np.abs(wave).max() >= SILENCE:
+            reference = prepare_reference(
+                wave, rate, text, mode=mode, language=None if known == AUTO else known,
+                target=target, transcribe=transcribe,
+            )  # fmt: skip
+            wave, text, in_context = reference.wave, reference.text, reference.mode == "icl"
+            checks, gain_db = reference.checks, reference.gain_db
+            for line in reference.complaints() if warn else ():
+                warnings.warn(line, SpeechWarning, stacklevel=2)
         with self._loop.held():
             self.encoder_calls += 1
         time.sleep(self._clone_s)
         parts = np.array_split(wave, VECTOR_SIZE)
         vector = np.array([np.abs(part).mean() for part in parts], dtype=np.float32)
-        in_context = mode != "x_vector" and spoken
         frames = len(wave) * RATE // (FRAME * rate)
         codes = np.zeros((frames, GROUPS), dtype=np.int64) if in_context else None
-        return Voice(vector, codes, text if in_context else None, language, name)
+        said = text if in_context else None
+        return Voice(vector, codes, said, language, name, gain_db=gain_db, checks=checks)
 
     def close(self, drain: bool = True) -> None:
         self._loop.close(drain)

@@ -12,7 +12,6 @@ from qwen3_tts.errors import (
     InvalidRequest,
     InvalidSampling,
     InvalidText,
-    InvalidVoice,
     UnknownVoice,
     UnsupportedRequest,
 )
@@ -59,7 +58,7 @@ class FakePlanner:
         return self._job(request, owner, FakeFeed())
 
     def _job(self, request: SpeechRequest, owner: Owner, feed: FakeFeed | None) -> FakeJob:
-        voice = self._voice(request.voice)
+        voice = self._voice(request.voice, request.style)
         resolve_language(request.language, LANGUAGES)
         if request.instruct and self.kind == "base":
             raise UnsupportedRequest(
@@ -83,11 +82,16 @@ class FakePlanner:
             feed=feed,
         )
 
-    def _voice(self, voice: str | Voice | None) -> str | Voice | None:
+    def _voice(self, voice: str | Voice | None, style: str | None) -> str | Voice | None:
         if isinstance(voice, Voice):
-            return self._cloned(voice)
+            return self._cloned(voice.take(style))
         if voice is not None and not isinstance(voice, str):
             raise UnknownVoice(f"a voice is a name or a Voice, got {type(voice).__name__}")
+        if style is not None:
+            raise UnsupportedRequest(
+                f"style {str(style)!r:.80} needs a cloned voice that has takes; "
+                "presets and designed voices have none"
+            )
         if self.kind == "base":
             named = f"{voice!r} is a preset name, but " if voice else ""
             raise UnsupportedRequest(
@@ -114,11 +118,7 @@ class FakePlanner:
             raise UnsupportedRequest(
                 f"a {self.kind} checkpoint cannot speak in a cloned voice; load a base checkpoint"
             )
-        if len(voice.vector) != VECTOR_SIZE:
-            raise InvalidVoice(
-                f"voice {voice.name!r} was made for another model size: its vector has "
-                f"{len(voice.vector)} numbers, this checkpoint's {VECTOR_SIZE}"
-            )
+        voice.check_width(VECTOR_SIZE)
         return voice
 
 

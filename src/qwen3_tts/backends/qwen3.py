@@ -1,5 +1,6 @@
 """Qwen3-TTS behind the `Synthesizer` protocol."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Unpack
 
 import torch
 
+from qwen3_tts.audio.transcribe import Transcriber
 from qwen3_tts.backends.quantized import choose_format
 from qwen3_tts.backends.runners import open_parts
 from qwen3_tts.config import (
@@ -21,6 +23,7 @@ from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Planner
 from qwen3_tts.engine.stream import Stream, TextStream
+from qwen3_tts.errors import SpeechWarning
 from qwen3_tts.prompt.tokenizer import TextTokenizer
 from qwen3_tts.types import SpeakOptions, Speech, SpeechRequest, Voice
 
@@ -46,7 +49,7 @@ class Qwen3Synthesizer:
         planner = Planner(config, read_generation_config(folder), tokenizer, options)
         parts = open_parts(folder, device, dtype, format, options)
         engine = Engine(parts.model, parts.codec, planner, options, parts.runner)
-        return Qwen3Synthesizer(engine, VoiceCloner(parts.model, parts.codec))
+        return Qwen3Synthesizer(engine, VoiceCloner(parts.model, parts.codec, engine.call))
 
     @property
     def config(self) -> CheckpointConfig:
@@ -109,9 +112,17 @@ class Qwen3Synthesizer:
         mode: str = "auto",
         language: str | None = None,
         name: str = "",
+        check: bool = True,
+        warn: bool = True,
+        target: str | None = None,
+        transcribe: Transcriber | None = None,
     ) -> Voice:
-        clone = self.cloner.clone
-        voice = self.engine.call(lambda: clone(audio, text, mode, language))
+        voice, complaints = self.cloner.clone(
+            audio, text, mode, language, check=check, target=target, transcribe=transcribe
+        )
+        if warn:
+            for line in complaints:
+                warnings.warn(line, SpeechWarning, stacklevel=2)
         return replace(voice, name=name)
 
     def count_tokens(self, text: str) -> int:

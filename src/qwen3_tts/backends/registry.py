@@ -9,6 +9,7 @@ from qwen3_tts.engine.device import choose_device, choose_dtype
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.weights.hub import fetch, fetch_codec
 from qwen3_tts.weights.load import load_codec
+from qwen3_tts.weights.quantized import plan_of
 
 
 def open_model(
@@ -26,6 +27,9 @@ def open_model(
     chosen = choose_device(device)
     number = choose_dtype(dtype, chosen)
     folder = fetch(model, revision=revision, offline=offline, progress=progress)
+    if device == "auto" and plan_of(folder):  # rounded weights are for CPUs
+        chosen = choose_device("cpu")
+        number = choose_dtype(dtype, chosen)
     return Qwen3Synthesizer.from_folder(
         folder, chosen, number, options or EngineOptions(), quantize
     )

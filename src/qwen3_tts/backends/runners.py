@@ -1,5 +1,6 @@
 """A checkpoint's weights and what computes with them: torch, or the kernels where they fit."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,21 @@ import torch
 
 from qwen3_tts.config import CheckpointConfig, read_checkpoint_config
 from qwen3_tts.engine.codec import Codec
-from qwen3_tts.engine.device import KERNEL_THREADS, choose_threads
+from qwen3_tts.engine.cuda_graphs import GraphRunner
+from qwen3_tts.engine.device import (
+    KERNEL_THREADS,
+    choose_graphs,
+    choose_threads,
+    limit_memory,
+)
+from qwen3_tts.engine.graph_decoder import GraphDecoder
+from qwen3_tts.engine.graphs import CudaGraphs
 from qwen3_tts.engine.native import NativeRunner, TeamDecoder
 from qwen3_tts.engine.options import EngineOptions
+from qwen3_tts.engine.packed import PackedRunner
 from qwen3_tts.engine.runner import EagerRunner, Runner
 from qwen3_tts.engine.team import Team
+from qwen3_tts.model.codec.codec import SpeechCodec
 from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.native.library import why_not
 from qwen3_tts.native.speech import misfit
@@ -48,6 +59,7 @@ def open_parts(
     folder that `save_quantized` wrote holds the same numbers.
     """
     config = read_checkpoint_config(folder)
+    limit_memory(options.gpu_memory, device)
     if why_no_kernels(config, device, dtype, format) is None:
         return _on_kernels(folder, config, format, options)
     if format is None or plan_of(folder):
@@ -56,7 +68,17 @@ def open_parts(
         model = load_speech_model(folder, device=device, dtype=torch.bfloat16)
         quantize_model(model, format).to(dtype)
     codec = load_codec(folder / CODEC, device=device)
+    if choose_graphs(options.graphs, device):
+        return with_graphs(model, codec, device)
     return Parts(model, EagerRunner(model), Codec(codec))
+
+
+def with_graphs(model: SpeechModel, codec: SpeechCodec, device: torch.device) -> Parts:
+    """What a CUDA device does frame by frame, as graphs: two pools of memory, one for sound."""
+    lock = threading.Lock()
+    runner = GraphRunner(PackedRunner(model), CudaGraphs(device, lock))
+    decoder = GraphDecoder(codec.decoder, CudaGraphs(device, lock))
+    return Parts(model, runner, Codec(codec, decoder=decoder))
 
 
 def _on_kernels(

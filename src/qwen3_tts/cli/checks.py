@@ -137,7 +137,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def device_checks(device: str, dtype: str) -> Iterator[Check]:
     """The devices there are, and the one a model would be loaded on."""
     try:
-        from qwen3_tts.backends.devices import choose, list_devices, torch_build
+        from qwen3_tts.backends.devices import choose, list_devices, tier, torch_build
 
         devices, complaints = list_devices()
     except (ImportError, OSError, RuntimeError) as error:
@@ -164,6 +164,8 @@ def device_checks(device: str, dtype: str) -> Iterator[Check]:
         return
     data = {"device": choice.device, "dtype": choice.dtype}
     yield Check("chosen", True, f"{choice.device}, {choice.dtype} ({choice.why})", data=data)
+    taken = tier(choice.device, choice.dtype)
+    yield Check("tier", True, f"{taken.about} ({taken.why})", data={"tier": taken.name})
 
 
 def kernels_check() -> Check:
@@ -273,32 +275,51 @@ def model_checks(model: str, device: str, dtype: str) -> Iterator[Check]:
             fix = f"qwen3-tts voices --model {model}"
         yield Check("model", False, str(error), fix)
         return
-    value = f"{found.kind} {found.size}, {size(sizes.file_bytes)} in {folder}"
-    yield Check("model", True, value, data={"folder": str(folder), "bytes": sizes.file_bytes})
+    rounded = f", rounded to {sizes.rounded}" if sizes.rounded else ""
+    value = f"{found.kind} {found.size}{rounded}, {size(sizes.file_bytes)} in {folder}"
+    data = {"folder": str(folder), "bytes": sizes.file_bytes, "rounded": sizes.rounded}
+    yield Check("model", True, value, data=data)
     try:
-        from qwen3_tts.backends.devices import choose, list_devices
+        from qwen3_tts.backends.devices import choose, list_devices, rounds
 
-        choice, devices = choose(device, dtype), list_devices()[0]
+        wanted = "cpu" if sizes.rounded and device == "auto" else device
+        choice, devices = choose(wanted, dtype), list_devices()[0]
     except (ImportError, OSError, RuntimeError, SpeechError):
         return  # said by `device_checks`
+    if sizes.rounded and choice.device != "cpu":
+        value = f"rounded weights are for CPUs, not for {choice.device}"
+        yield Check("model device", False, value, "--device cpu")
+        return
     free = {there.name: there.free_bytes for there in devices}
     own = free.get(choice.device) or free.get(f"{choice.device}:0")
     available = own if own is not None else memory_bytes()[0]
     need = {width: sizes.memory_bytes(width) for width in (4, 2)}
-    yield fit_check(need, choice, available)
+    if rounds(choice.device, sizes.talker_width, sizes.rounded):
+        need[1] = sizes.int8_memory_bytes()
+    yield fit_check(need, choice, available, sizes.rounded or "int8")
 
 
-def fit_check(need: dict[int, int], choice: "Choice", available: int | None) -> Check:
-    """Whether the memory for one minute of speech is there; `need` is by bytes per number."""
+def fit_check(
+    need: dict[int, int], choice: "Choice", available: int | None, rounded: str = "int8"
+) -> Check:
+    """Whether the memory for one minute of speech is there; `need` is by bytes per number.
+
+    1 among them says that weights are `rounded` where nobody asks for something else.
+    """
     value = f"about {size(need[4])} as float32, {size(need[2])} as bfloat16"
     data = {"float32_bytes": need[4], "bfloat16_bytes": need[2], "available_bytes": available}
+    taken, width = choice.dtype, choice.bytes_per_number
+    if 1 in need:
+        value += f", {size(need[1])} as {rounded}"
+        data["rounded_bytes"] = need[1]
+        taken, width = rounded, 1
     if available is None:
         return Check("model memory", True, value, data=data)
     value += f"; {size(available)} are free on {choice.device}"
-    if need[choice.bytes_per_number] <= available:
-        return Check("model memory", True, f"{value}: fits as {choice.dtype}", data=data)
+    if need[width] <= available:
+        return Check("model memory", True, f"{value}: fits as {taken}", data=data)
     fix = "--dtype bfloat16" if need[2] <= available else "a smaller checkpoint, or another device"
-    value = f"{value}: does not fit as {choice.dtype}"
+    value = f"{value}: does not fit as {taken}"
     return Check("model memory", False, value, fix, data=data)
 
 

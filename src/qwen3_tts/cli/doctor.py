@@ -32,7 +32,7 @@ def add_parser(commands: Commands) -> None:
         default=opening.default_model(),
         help=f"also: is it here, does it fit (default: ${opening.MODEL_VARIABLE}, else nano)",
     )
-    opening.add_device_options(parser)
+    opening.add_device_options(parser, quantize=False)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.set_defaults(run=run)
 

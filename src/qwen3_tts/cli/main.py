@@ -7,7 +7,19 @@ import os
 import sys
 from collections.abc import Sequence
 
-from qwen3_tts.cli import codec, data, doctor, say, serve, train, voices
+from qwen3_tts.cli import (
+    codec,
+    data,
+    doctor,
+    quantize,
+    read,
+    say,
+    serve,
+    text,
+    train,
+    voice,
+    voices,
+)
 from qwen3_tts.cli.messages import (
     PROGRAM,
     Parser,
@@ -27,6 +39,8 @@ examples:
   export QWEN3_TTS_MODEL=Qwen/Qwen3-TTS-12Hz-0.6B-CustomVoice
   {PROGRAM} say "Hello there." --voice ryan -o hello.wav
   echo "Good morning." | {PROGRAM} say -o - | aplay
+  {PROGRAM} voice add me.wav --name me --text "What I say in me.wav." --model BASE
+  {PROGRAM} read book.epub -o book.m4b
   {PROGRAM} doctor
 
 `{PROGRAM} COMMAND --help` explains a command. `-` stands for stdin or stdout.
@@ -92,7 +106,9 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (say, serve, codec, voices, data, train, doctor):
+    for command in (
+        say, read, text, voice, voices, serve, codec, quantize, data, train, doctor,
+    ):  # fmt: skip
         command.add_parser(commands)
     return parser
 

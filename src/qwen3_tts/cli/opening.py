@@ -51,7 +51,10 @@ def default_model() -> str:
     return os.environ.get(MODEL_VARIABLE) or BUNDLED
 
 
-def add_device_options(parser: argparse.ArgumentParser, dtype: bool = True) -> None:
+def add_device_options(
+    parser: argparse.ArgumentParser, dtype: bool = True, quantize: bool = True
+) -> None:
+    """--device; with `dtype` also --dtype, and with `quantize` --quantize beside it."""
     group = parser.add_argument_group("hardware")
     group.add_argument(
         "--device", type=device_name, default="auto", help="auto, cpu, cuda, cuda:N or mps"
@@ -62,6 +65,14 @@ def add_device_options(parser: argparse.ArgumentParser, dtype: bool = True) -> N
             choices=("auto", "float32", "bfloat16"),
             default="auto",
             help="number format of the weights (auto: bfloat16 where the device is fast at it)",
+        )
+    if dtype and quantize:
+        group.add_argument(
+            "--quantize",
+            choices=("auto", "none", "int8", "int4"),
+            default="auto",
+            help="on a CPU, round the weights of talker and code predictor to so many bits (auto: "
+            "int8 where the kernels for it make speech faster; int4: four bits for the talker)",
         )
 
 
@@ -88,7 +99,7 @@ def open_synthesizer(
     if describe(folder).kind == "base" and not (clone or isinstance(request.voice, Voice)):
         raise UnsupportedRequest(
             "a base checkpoint has no voices of its own, it clones: "
-            "pass --ref-audio FILE or --voice-file FILE"
+            "pass --ref-audio FILE or --voice-file FILE, or --voice NAME of `voice list`"
         )
     check_request(folder, request, clone=clone)
 
@@ -96,7 +107,7 @@ def open_synthesizer(
 
     choose(args.device, args.dtype)
     with working(f"Loading {Path(model).name}", show):
-        return qwen3_tts.load(folder, device=args.device, dtype=args.dtype)
+        return qwen3_tts.load(folder, device=args.device, dtype=args.dtype, quantize=args.quantize)
 
 
 def open_codec(args: argparse.Namespace) -> Codec:

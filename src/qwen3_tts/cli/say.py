@@ -6,12 +6,15 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 from qwen3_tts.audio.files import FORMATS, read_audio
+from qwen3_tts.audio.tags import provenance
 from qwen3_tts.cli import opening, streams
+from qwen3_tts.cli.library_voice import named_voice
 from qwen3_tts.cli.messages import UsageError, close, working
 from qwen3_tts.cli.opening import Commands
 from qwen3_tts.cli.streams import STREAM, file_name
 from qwen3_tts.errors import InvalidText
 from qwen3_tts.types import Sampling, Speech, SpeechRequest, Voice, Wave
+from qwen3_tts.version import __version__
 
 EPILOG = """\
 examples:
@@ -21,6 +24,7 @@ examples:
   qwen3-tts say "My own voice." --ref-audio me.wav --ref-text "What I say in me.wav."
   qwen3-tts say "Once more." --ref-audio me.wav --x-vector --save-voice me.safetensors
   qwen3-tts say "And again." --voice-file me.safetensors --seed 7
+  qwen3-tts say "I am glad." --voice anna --style happy     # of `qwen3-tts voice list`
   qwen3-tts say "Good evening." --instruct "A warm, elderly narrator who takes his time"
 
 The text is TEXT (several words are joined with spaces), or --file, or stdin if there is neither.
@@ -55,13 +59,16 @@ def add_parser(commands: Commands) -> None:
 def _add_voice_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("voice (unset: the checkpoint's first preset)")
     who = group.add_mutually_exclusive_group()
-    who.add_argument("--voice", "-v", metavar="NAME", help="a preset voice; see `voices`")
+    who.add_argument(
+        "--voice", "-v", metavar="NAME", help="a preset, see `voices`, or one of `voice list`"
+    )
     who.add_argument(
         "--voice-file", metavar="FILE", type=file_name, help="a voice that --save-voice wrote"
     )
     who.add_argument(
         "--ref-audio", metavar="FILE", type=file_name, help="clone the voice of a recording"
     )
+    group.add_argument("--style", help="a take of a voice that has several; see `voice show`")
     said = group.add_mutually_exclusive_group()
     said.add_argument(
         "--ref-text",
@@ -124,6 +131,12 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--save-voice", metavar="FILE", type=file_name, help="also the cloned voice, safetensors"
     )
+    group.add_argument(
+        "--provenance",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="say in the file that a machine spoke (default: yes)",
+    )
     group.add_argument("--json", action="store_true", help="describe the result on stdout")
     group.add_argument("--quiet", "-q", action="store_true", help="only warnings and errors")
 
@@ -143,13 +156,14 @@ def run(args: argparse.Namespace) -> int:
         mode = "x_vector" if args.x_vector else "auto"
         with working("Listening", not args.quiet):
             name = Path(args.ref_audio).stem
-            voice = tts.clone_voice(recording, ref_text, mode=mode, name=name)
+            voice = tts.clone_voice(recording, ref_text, mode=mode, name=name, target=request.text)
         if args.save_voice:
             voice.save(args.save_voice)
         request = replace(request, voice=voice)
     with working("Speaking", not args.quiet):
         speech = tts.synthesize_batch([request])[0]
-    streams.save_audio(output, speech.wave, speech.sample_rate, format)
+    tags = provenance(__version__) if args.provenance else {}
+    streams.save_audio(output, speech.wave, speech.sample_rate, format, tags)
     if args.save_codes:
         streams.save_codes(args.save_codes, speech.codes)
     if args.json:
@@ -170,6 +184,8 @@ def _check_usage(args: argparse.Namespace) -> None:
         for name in clone_options:
             if getattr(args, name):
                 raise UsageError(f"--{name.replace('_', '-')} needs --ref-audio FILE")
+    if args.style and not (args.voice_file or args.voice):
+        raise UsageError("--style needs --voice NAME or --voice-file FILE")
     readers = [_text_source(args), args.ref_audio, args.ref_text_file]
     if readers.count(STREAM) > 1:
         raise UsageError("stdin can be read once only; give the other as a file")
@@ -195,7 +211,7 @@ def _request(args: argparse.Namespace) -> SpeechRequest:
     sampling = {field.name: getattr(args, field.name) for field in fields(Sampling)}
     return SpeechRequest(
         text=text,
-        voice=Voice.load(args.voice_file) if args.voice_file else args.voice,
+        voice=Voice.load(args.voice_file) if args.voice_file else named_voice(args),
         language=args.language,
         instruct=args.instruct,
         sampling=Sampling(**sampling),
@@ -203,6 +219,7 @@ def _request(args: argparse.Namespace) -> SpeechRequest:
         max_frames=args.max_frames,
         text_first=args.text_first,
         guard=args.guard,
+        style=args.style,
     )
 
 

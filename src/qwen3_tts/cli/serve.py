@@ -43,6 +43,12 @@ OPTIONS: Mapping[str, tuple[Option, ...]] = {
     "hardware": (
         ("--device", "auto, cpu, cuda, cuda:N or mps", {}),
         ("--dtype", "auto, float32 or bfloat16", {}),
+        (
+            "--quantize",
+            "on a CPU, weights rounded to int8 or int4; none; or auto (default: int8 where kernels "
+            "make it faster)",
+            {"metavar": "HOW"},
+        ),
         ("--max-rows", "speeches made at once (default 8)", {"metavar": "N"}),
         ("--max-queue", "speeches that may wait for a row (default 64)", {"metavar": "N"}),
     ),

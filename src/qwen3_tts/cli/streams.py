@@ -7,6 +7,7 @@ is done.
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from tokenize import TokenError
@@ -85,12 +86,15 @@ def audio_format(name: str, given: str | None) -> str:
     )
 
 
-def save_audio(name: str, wave: Wave, sample_rate: int, format: str) -> None:
+def save_audio(
+    name: str, wave: Wave, sample_rate: int, format: str, tags: Mapping[str, str] | None = None
+) -> None:
+    """Write a wave [N]; `tags` are those of `write_audio`."""
     if name == STREAM or _is_special(name):
         content = BytesIO()
-        write_audio(content, wave, sample_rate, format=format)
+        write_audio(content, wave, sample_rate, format=format, tags=tags)
         return write_bytes(name, content.getvalue())
-    write_audio(name, wave, sample_rate, format=format)
+    write_audio(name, wave, sample_rate, format=format, tags=tags)
 
 
 def save_codes(name: str, codes: Codes) -> None:

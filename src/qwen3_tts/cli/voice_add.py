@@ -3,25 +3,28 @@
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
 from qwen3_tts.audio.files import read_audio, write_audio
+from qwen3_tts.audio.reference import prepare_reference
 from qwen3_tts.cli import opening, streams
 from qwen3_tts.cli.messages import UsageError, close, complain, working
 from qwen3_tts.cli.opening import Commands
 from qwen3_tts.cli.streams import STREAM, file_name
 from qwen3_tts.cli.voice_options import add_library_options, library_of, model_family, provenance
 from qwen3_tts.errors import InvalidVoice, UnknownVoice
+from qwen3_tts.text.spoken_languages import known_language
 from qwen3_tts.types import SpeechRequest, Take, Voice, Wave
 from qwen3_tts.voice import style_key
 from qwen3_tts.voices.library import VoiceEntry, VoiceLibrary
 from qwen3_tts.voices.names import clean_name
 
 MODES = ("auto", "icl", "x_vector")
+SPEAKERS = "several_speakers"
 
 EPILOG = """\
 examples:
@@ -63,6 +66,7 @@ class Recording:
     mode: str  # one of `MODES`
     findings: Sequence[Finding] = ()
     gain_db: float | None = None
+    checks: Mapping[str, Any] = field(default_factory=dict)  # measures, and what was done to it
 
 
 def add_parser(ways: Commands) -> None:
@@ -80,7 +84,7 @@ def add_parser(ways: Commands) -> None:
         choices=MODES,
         default="auto",
         help="icl keeps the recording in context and needs its text, x_vector keeps the timbre "
-        "alone (default: auto, icl where there is a text)",
+        "alone (default: auto, icl where there is a text that fits)",
     )
     parser.add_argument("--language", "-l", help="name or ISO code of what is spoken")
     parser.add_argument("--style", help="add a take of this style to a voice that is there")
@@ -102,19 +106,21 @@ def run(args: argparse.Namespace) -> int:
     if args.mode == "icl" and not (text and text.strip()):
         raise UsageError("--mode icl needs --text: all that is said in the recording")
     source = streams.read_bytes(STREAM) if args.recording == STREAM else Path(args.recording)
-    recording = heard(*read_audio(source), text=text, mode=args.mode)
-    checks = tell(recording.findings)
+    language = known_language(args.language)
+    recording = heard(*read_audio(source), text=text, mode=args.mode, language=language)
     request = SpeechRequest("a", language=args.language or "Auto")
     tts = opening.open_synthesizer(args, request, clone=True)
+    told = tell(recording.findings)
     with working("Listening", not args.quiet):
         voice = tts.clone_voice(
-            recording.wav, recording.text, mode=recording.mode, language=args.language
+            recording.wav, recording.text, mode=recording.mode, language=args.language, warn=False
         )
         if entry is not None and not entry.has_voice_file:
             source = library.recording_path(entry) or b""
             whole = tts.clone_voice(source, entry.transcript, language=entry.language)
             library.save_prepared(entry, whole)
     if entry is None:
+        checks = {**recording.checks, "findings": told + _speakers(voice)}
         entry = _add(args, library, voice, recording, checks)
     else:
         take = Take(voice.codes, voice.text, voice.vector, voice.language, recording.gain_db)
@@ -128,7 +134,7 @@ def _add(
     library: VoiceLibrary,
     voice: Voice,
     recording: Recording,
-    checks: dict[str, Any] | None,
+    checks: Mapping[str, Any],
 ) -> VoiceEntry:
     digest = hashlib.sha256(recording.wav).hexdigest()
     voice = replace(
@@ -173,24 +179,42 @@ def check_place(library: VoiceLibrary, name: str, style: str | None) -> VoiceEnt
     return entry
 
 
-def heard(wave: Wave, sample_rate: int, *, text: str | None, mode: str) -> Recording:
-    """A recording as it will be cloned and kept."""
+def heard(
+    wave: Wave, sample_rate: int, *, text: str | None, mode: str, language: str | None = None
+) -> Recording:
+    """A recording as it will be cloned and kept: checked as it came, then cleaned."""
+    reference = prepare_reference(wave, sample_rate, text, mode=mode, language=language)
     content = BytesIO()
-    write_audio(content, wave, sample_rate, format="wav")
-    return Recording(content.getvalue(), len(wave) / sample_rate, text, mode)
+    write_audio(content, reference.wave, sample_rate, format="wav")
+    return Recording(
+        content.getvalue(),
+        len(reference.wave) / sample_rate,
+        reference.text,
+        reference.mode,
+        reference.report.findings,
+        reference.gain_db,
+        reference.checks,
+    )
 
 
-def tell(findings: Sequence[Finding]) -> dict[str, Any] | None:
+def tell(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """Tell what is wrong with a recording, a line each; gives what the voice keeps of it."""
     for finding in findings:
         if finding.severity != "info":
             advice = f"; {finding.advice}" if finding.advice else ""
             complain(f"{finding.severity}: {finding.message}{advice}")
-    listed = [
+    return [
         {"code": each.code, "severity": each.severity, "message": each.message, "value": each.value}
         for each in findings
     ]
-    return {"findings": listed} if listed else None
+
+
+def _speakers(voice: Voice) -> list[dict[str, Any]]:
+    """What only the model's speaker encoder finds; told as well."""
+    found = [each for each in (voice.checks or {}).get("findings", ()) if each["code"] == SPEAKERS]
+    for each in found:
+        complain(f"{each['severity']}: {each['message']}; {each['advice']}")
+    return [{key: each[key] for key in ("code", "severity", "message", "value")} for each in found]
 
 
 def _close(args: argparse.Namespace, entry: VoiceEntry, voice: Voice, recording: Recording) -> None:

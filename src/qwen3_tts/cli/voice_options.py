@@ -8,10 +8,9 @@ from typing import Any
 from qwen3_tts.cli.messages import PROGRAM
 from qwen3_tts.cli.streams import file_name
 from qwen3_tts.version import __version__
+from qwen3_tts.voice import FAMILY
 from qwen3_tts.voices.library import VoiceLibrary
 from qwen3_tts.voices.location import VARIABLES, voices_folder
-
-FAMILY = "qwen3-tts-12hz"
 
 
 def add_library_options(parser: argparse.ArgumentParser) -> None:

@@ -202,9 +202,9 @@ class Qwen3TTSModel:
         check_ref_texts(texts, vector_only)
         with official_kinds():
             return [
-                self.model.clone_voice(audio_source(audio), mode="x_vector")
+                self.model.clone_voice(audio_source(audio), mode="x_vector", check=False)
                 if alone
-                else self.model.clone_voice(audio_source(audio), text, mode="icl")
+                else self.model.clone_voice(audio_source(audio), text, mode="icl", check=False)
                 for audio, text, alone in zip(audios, texts, vector_only, strict=True)
             ]
 

@@ -17,8 +17,8 @@ FRAME_S = 0.08  # sound in one frame
 DEFAULT_PLAN = (1, 2, 4, 8, 12)
 MAX_CHUNK = 64  # frames; larger chunks save nothing and only add waiting
 
-# Frames of a chunk, at least, that is decoded while others are made: single ones read all weights of
-# the decoder for 80 ms of sound (0.6B on two cores: 50 ms a frame, 26 in chunks of 4).
+# Frames of a chunk, at least, that is decoded while others are made: single ones read all weights
+# of the decoder for 80 ms of sound (0.6B on two cores: 50 ms a frame, 26 in chunks of 4).
 BESIDE_CHUNK = 2
 # And where the loop falls behind: hurry would make it later still.
 BEHIND_CHUNK = 4

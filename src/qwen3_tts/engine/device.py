@@ -108,3 +108,36 @@ def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
             f"dtype {dtype!r} is not supported; allowed: auto, float32, bfloat16"
         )
     return torch.bfloat16 if dtype == "bfloat16" else torch.float32
+
+
+def choose_graphs(wanted: bool | None, device: torch.device) -> bool:
+    """Whether the loop's work is recorded and replayed: on NVIDIA's devices, unless unwanted.
+
+    ROCm calls its devices "cuda" too; graphs are untried there. Raises `UnsupportedRequest` where
+    graphs are wanted and cannot be.
+    """
+    able = device.type == "cuda" and torch.version.hip is None
+    if wanted and not able:
+        there = "ROCm" if device.type == "cuda" else device.type
+        raise UnsupportedRequest(f"graphs are for CUDA, this is {there}; allowed: None, False")
+    return able if wanted is None else wanted
+
+
+def limit_memory(amount: float | None, device: torch.device) -> None:
+    """Keep torch's memory of a CUDA device, in this process, below a share (up to 1) or bytes.
+
+    Raises `UnsupportedRequest` on other devices, and for more than the device has.
+    """
+    if amount is None:
+        return
+    if device.type != "cuda":
+        raise UnsupportedRequest(
+            f"gpu_memory {amount:g} is for CUDA; on {device} the allowed is: None"
+        )
+    total = torch.cuda.get_device_properties(device).total_memory
+    share = amount if amount <= 1 else amount / total
+    if share > 1:
+        raise UnsupportedRequest(
+            f"gpu_memory {amount:.0f} is more than {device} has; allowed: up to {total} bytes"
+        )
+    torch.cuda.set_per_process_memory_fraction(share, device)

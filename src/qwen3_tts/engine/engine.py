@@ -4,6 +4,7 @@ thread of the engine's own."""
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from qwen3_tts.engine.chunks import ChunkPlanner
@@ -13,7 +14,7 @@ from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Planner
 from qwen3_tts.engine.runner import EagerRunner, Runner
 from qwen3_tts.engine.stream import Channel, Stream, TextFeed, TextStream
-from qwen3_tts.engine.warm_up import warm_up
+from qwen3_tts.engine.warm_up import warm_graphs, warm_up
 from qwen3_tts.errors import Overloaded
 from qwen3_tts.model.speech_model import SpeechModel
 from qwen3_tts.prompt.incremental import IncrementalTokenizer
@@ -37,7 +38,9 @@ class Engine:
         self.model, self.codec, self.planner, self.options = model, codec, planner, options
         self.loop = Loop(runner or EagerRunner(model), codec, options)
         if options.warm_up:
-            self.loop.do_when_idle(warm_up(codec, planner.tokenizer, options.chunk_plan))
+            graphs = warm_graphs(self.loop.slots, options.chunk_plan)
+            chores = warm_up(codec, planner.tokenizer, options.chunk_plan)
+            self.loop.do_when_idle(chain(graphs, chores))
         # An engine that is dropped, or a program that ends, ends the thread.
         self.closed = weakref.finalize(self, Loop.close, self.loop, False)
 

@@ -24,6 +24,7 @@ from qwen3_tts.engine.guard import Verdict
 from qwen3_tts.engine.native import NativeRunner
 from qwen3_tts.engine.options import EngineOptions
 from qwen3_tts.engine.plan import Job
+from qwen3_tts.engine.prefixes import PREFIX_BYTES, Prefixes
 from qwen3_tts.engine.priming import Primer
 from qwen3_tts.engine.row import Row
 from qwen3_tts.engine.runner import Runner
@@ -52,6 +53,11 @@ class Loop:
         native = isinstance(runner, NativeRunner)
         self.threads = 1 if native else choose_threads(options.threads, width)
         self.primer = Primer(codec, options.voice_cache_bytes)
+        kept_bytes = options.prefix_cache_bytes
+        if kept_bytes is None:
+            exact = native or self.slots.device.type != "cpu"
+            kept_bytes = PREFIX_BYTES if exact else 0
+        self.prefixes = Prefixes(self.slots, kept_bytes)
         self.scheduler = Scheduler(
             options.max_rows, options.max_queue, max_positions=options.max_positions
         )
@@ -235,6 +241,8 @@ class Loop:
         self.sound.land(row)
         row.begin()
         self.slots.start(row.slot, row.job.sampling, row.seed)
+        voice = row.job.voice
+        self.prefixes.begin(row.slot, row.job.prompt, None if voice is None else voice.vector)
         row.priming = self.primed(row)
 
     def primed(self, row: Row) -> Iterator[None] | None:
@@ -322,7 +330,11 @@ class Loop:
             self.slots.feed(row.slot, at, ids)
 
     def _read_piece(self, row: Row, limit: int) -> None:
-        self.slots.read(row.slot, *row.piece(limit))
+        self.prefixes.skip(row.slot, row.job.text.complete)
+        row.read = self.slots.positions[row.slot]
+        if row.unread:
+            self.slots.read(row.slot, *row.piece(limit))
+            self.prefixes.keep(row.slot)
         if not row.unread and row.job.text.complete and not row.clock.prefilled:
             row.clock.prefilled = time.perf_counter()
 
@@ -393,6 +405,7 @@ class Loop:
             return
         self.sound.land(row)
         self.slots.free(row.slot)
+        self.prefixes.end(row.slot)
         with self.changed:
             self.scheduler.release(id(row), time.monotonic())
         self.rows.remove(row)  # last: whoever is here hears of it if the thread dies
@@ -424,5 +437,6 @@ class Loop:
             limit = self.scheduler.lower_limit(time.monotonic())
         logger.warning("out of memory: at most %d requests at once for a while", limit)
         self.primer.clear()
+        self.prefixes.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

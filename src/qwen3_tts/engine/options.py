@@ -29,11 +29,17 @@ class EngineOptions:
     read_positions: int = 64  # prompt positions read between two frames of others
     guard: str = "retry"  # what to do with speech that runs away; see `SpeechRequest`
     voice_cache_bytes: int = 256 * 2**20  # decoder states of in-context references
+    # keys and values of prompt starts that came twice; None: 128 MiB, but 0 where torch computes on
+    # a CPU, where a position's last bits depend on what is read with it
+    prefix_cache_bytes: int | None = None
     text_timeout_s: float = 30.0  # patience with a text stream that is not fed
     warm_up: bool = True  # do what is slow at first use while there is nothing else to do
     # CPU threads of the engine's own thread; None: as torch is set, but one for a model so narrow
     # that sharing its matrices costs more than it saves
     threads: int | None = None
+    graphs: bool | None = None  # record the loop's work and replay it; None: on CUDA
+    # what torch may take of a CUDA device in this process: a share up to 1, or bytes; None: all
+    gpu_memory: float | None = None
     stall_s: float = 60.0  # after this long without a sign of life the engine counts as dead
 
     def __post_init__(self) -> None:
@@ -44,11 +50,29 @@ class EngineOptions:
                 raise InvalidRequest(f"{name} is {value!r}, allowed: 1 or more")
         if self.threads is not None and (isinstance(self.threads, bool) or self.threads < 1):
             raise InvalidRequest(f"threads is {self.threads!r}, allowed: None, or 1 or more")
-        for name in ("max_queue", "voice_cache_bytes", "text_timeout_s", "stall_s"):
+        bounds = ["voice_cache_bytes", "text_timeout_s", "stall_s"]
+        if self.prefix_cache_bytes is not None:
+            bounds.append("prefix_cache_bytes")
+        if self.gpu_memory is not None and not is_memory(self.gpu_memory):
+            raise InvalidRequest(
+                f"gpu_memory is {self.gpu_memory!r}, allowed: None, a share above 0 and up to 1, "
+                f"or bytes from {LEAST_BYTES}"
+            )
+        for name in ("max_queue", *bounds):
             if not getattr(self, name) >= 0:
                 raise InvalidRequest(f"{name} is {getattr(self, name)!r}, allowed: 0 or more")
         if self.guard not in POLICIES:
             raise InvalidRequest(f"guard {self.guard!r} is unknown; have: {', '.join(POLICIES)}")
+
+
+LEAST_BYTES = 2**20  # what is less is a share, or a mistake in the unit
+
+
+def is_memory(amount: object) -> bool:
+    """Whether this is a share of a device's memory, or a number of bytes."""
+    if isinstance(amount, bool) or not isinstance(amount, int | float):
+        return False
+    return 0 < amount <= 1 or LEAST_BYTES <= amount < 2**60
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class Planner:
         return self._job(request, parts, text, reading)
 
     def _parts(self, request: SpeechRequest) -> Parts:
-        voice = self._voice(request.voice)
+        voice = self._voice(request.voice, request.style)
         preset = voice if isinstance(voice, str) else None
         cloned = voice if isinstance(voice, Voice) else None
         language = resolve_language(request.language, self.talker.codec_language_id)
@@ -163,14 +163,20 @@ class Planner:
             raise InvalidText(f"text is {given}; give at least one word to speak")
         return self.tokenizer.encode(text)
 
-    def _voice(self, voice: str | Voice | None) -> str | Voice | None:
+    def _voice(self, voice: str | Voice | None, style: str | None) -> str | Voice | None:
         """A preset's name as the checkpoint spells it, a checked cloned voice, or None."""
         kind, presets = self.config.tts_model_type, self.presets
         if isinstance(voice, Voice):
+            voice = voice.take(style)
             self._check_cloned(voice)
             return voice
         if voice is not None and not isinstance(voice, str):
             raise UnknownVoice(f"a voice is a name or a Voice, got {type(voice).__name__}")
+        if style is not None:
+            raise UnsupportedRequest(
+                f"style {str(style)!r:.80} needs a cloned voice that has takes; "
+                "presets and designed voices have none"
+            )
         if kind == "base":
             named = f"{voice!r} is a preset name, but " if voice else ""
             raise UnsupportedRequest(
@@ -197,11 +203,7 @@ class Planner:
             raise UnsupportedRequest(
                 f"a {kind} checkpoint cannot speak in a cloned voice; load a base checkpoint"
             )
-        if len(voice.vector) != width:
-            raise InvalidVoice(
-                f"voice {voice.name!r} was made for another model size: its vector has "
-                f"{len(voice.vector)} numbers, this checkpoint's {width}"
-            )
+        voice.check_width(width)
         groups = self.talker.num_code_groups
         codes = voice.codes
         if codes is None:

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qwen3_tts.engine.cuda_graphs import GraphRunner
 from qwen3_tts.engine.decoding import Decoder
+from qwen3_tts.engine.graph_decoder import GraphDecoder
 from qwen3_tts.engine.noise import FrameNoise
 from qwen3_tts.engine.options import SamplingOptions
 from qwen3_tts.engine.runner import Runner
@@ -24,6 +26,9 @@ from qwen3_tts.types import Wave
 FIRST_POSITIONS = 512  # memory for 512 positions a row at first; it doubles when a row needs more
 KEEP_POSITIONS = 2048  # more than that is given back when the last row is free
 FIRST_TRAILING = 256
+# With graphs, which are recorded anew where memory moves, there is more from the start: 112 MiB a
+# row of a published model in bfloat16.
+GRAPH_POSITIONS, GRAPH_TRAILING = 1024, 4096
 
 
 class Slots:
@@ -31,6 +36,7 @@ class Slots:
         self.runner, self.decoder, self.max_rows = runner, decoder, max_rows
         self.config = runner.config.talker_config
         self.device, self.team = runner.like.device, runner.team
+        self.graphs = runner if isinstance(runner, GraphRunner) else None
         self.clear()
 
     def clear(self) -> None:
@@ -39,19 +45,25 @@ class Slots:
         self.used: set[int] = set()
         self.positions = [0] * R  # positions each row has filled, for the host to bound attention
         self.noise = FrameNoise(config, R, device)
+        trailing = GRAPH_TRAILING if self.graphs else FIRST_TRAILING
         self.state = LoopState(
-            cache=KVCache.new(config, 1, FIRST_POSITIONS, self.runner.cache_like),
+            cache=self._new_cache(),
             frame_cache=FrameCache.new(config.code_predictor_config, R, self.runner.like),
             hidden=self.runner.like.new_zeros(R, config.hidden_size),
             seen=torch.zeros(R, config.vocab_size, dtype=torch.bool, device=device),
             frame=torch.zeros(R, dtype=torch.long, device=device),
-            trailing=torch.zeros(R, FIRST_TRAILING, dtype=torch.long, device=device),
+            trailing=torch.zeros(R, trailing, dtype=torch.long, device=device),
             last=torch.zeros(R, dtype=torch.long, device=device),
             active=torch.zeros(R, dtype=torch.bool, device=device),
             options=RowOptions.new(R, config, device),
             suppressed=suppressed_ids(config, device),
         )
-        self.decoding = self.decoder.new_state(R)
+        batched = isinstance(self.decoder, GraphDecoder)
+        self.decoding = self.decoder.new_state(R + 1 if batched else R)
+
+    def _new_cache(self) -> KVCache:
+        rows, positions = (self.max_rows, GRAPH_POSITIONS) if self.graphs else (1, FIRST_POSITIONS)
+        return KVCache.new(self.config, rows, positions, self.runner.cache_like)
 
     def start(self, slot: int, sampling: SamplingOptions, seed: int) -> None:
         """Make a row ready for a new request."""
@@ -92,6 +104,25 @@ class Slots:
         self.positions[slot] = end
         self.state.hidden[slot] = hidden[0, -1]
 
+    def resume(self, slot: int, memory: Tensor, hidden: Tensor | None) -> None:
+        """Let a row have read its next positions: their keys and values [2, L, G, n, E], and what
+        the talker made of the last [D]. Without that, more has to be read before a step."""
+        start = self.positions[slot]
+        end = start + memory.shape[3]
+        self.state.cache.reserve(slot + 1, end)
+        cache = self.state.cache
+        cache.keys[:, slot, :, start:end], cache.values[:, slot, :, start:end] = memory
+        cache.pos[slot] = end
+        self.positions[slot] = end
+        if hidden is not None:
+            self.state.hidden[slot] = hidden
+
+    def memory(self, slot: int, start: int, end: int) -> Tensor:
+        """A copy of the keys and values of a row's positions start..end, [2, L, G, n, E]."""
+        cache = self.state.cache
+        parts = (cache.keys[:, slot, :, start:end], cache.values[:, slot, :, start:end])
+        return torch.stack(parts)
+
     def feed(self, slot: int, at: int, ids: Sequence[int]) -> None:
         """Set a row's trailing text ids from index `at` on; the last one repeats for ever."""
         if not ids:
@@ -112,14 +143,20 @@ class Slots:
         """
         state, n = self.state, max(rows) + 1
         limit = max(self.positions[row] for row in rows) + 1
-        state.cache.reserve(n, max(self.positions[:n]) + 1)  # idle rows are computed along
+        batch = self.graphs.batch(n, self.max_rows) if self.graphs else n
+        state.cache.reserve(batch, max(self.positions[:batch]) + 1)  # idle rows are computed along
         self.noise.refill(rows)
-        active = torch.zeros(n, dtype=torch.bool)
+        active = torch.zeros(batch, dtype=torch.bool)
         active[list(rows)] = True
-        state.active[:n] = active.to(self.device)
-        talker, predictor = self.noise.talker[:n], self.noise.predictor[:n]
-        codes = step(self.runner, state.head(n), talker, predictor, limit)
+        state.active[:batch] = active.to(self.device)
+        talker, predictor = self.noise.talker, self.noise.predictor
+        if self.graphs:
+            codes = self.graphs.step(state, talker, predictor, batch, limit)
+        else:
+            codes = step(self.runner, state.head(n), talker[:n], predictor[:n], limit)
         self.noise.use(rows)
+        if self.graphs:
+            self.noise.refill(rows)  # for the next frame, while the device makes this one
         for row in rows:
             self.positions[row] += 1
         return codes
@@ -131,7 +168,9 @@ class Slots:
         decode that raises leaves these rows where nobody knows: `reset_sound` before the next.
         """
         first, end = slots[0], slots[-1] + 1
-        if end - first == len(slots):
+        if isinstance(self.decoder, GraphDecoder):
+            waves = self.decoder.decode_rows(codes, self.decoding, slots)
+        elif end - first == len(slots):
             waves = self.decoder(codes, self.decoding.span(first, end))
         else:
             index = torch.tensor(slots, device=self.device)
@@ -152,7 +191,7 @@ class Slots:
         if not self.used:
             self.runner.rest()
         if not self.used and self.state.cache.capacity > KEEP_POSITIONS:
-            self.state.cache = KVCache.new(self.config, 1, FIRST_POSITIONS, self.runner.cache_like)
+            self.state.cache = self._new_cache()
         elif slot < len(self.state.cache.pos):
             self.state.cache.pos[slot] = 0
 

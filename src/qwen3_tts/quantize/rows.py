@@ -36,7 +36,8 @@ class Rows:
         if self.format == "int8":
             return self.values.float() * self.scales[:, None]
         K = self.values.shape[1]
-        return self.values.float() * self.scales.repeat_interleave(GROUP, dim=1)[:, :K]
+        groups = F.pad(self.values, (0, -K % GROUP)).unflatten(1, (-1, GROUP))
+        return (groups * self.scales[..., None]).flatten(1)[:, :K]
 
     @property
     def num_bytes(self) -> int:
@@ -53,8 +54,10 @@ def _int8(weight: Tensor) -> Rows:
 
 
 def _int4(weight: Tensor) -> Rows:
-    """The number furthest from zero becomes -8; then numbers and scale are fitted in turn. On normal
-    weights the first lowers the squared error by 21 % (against 7 or -7), the second by 7 %."""
+    """The number furthest from zero becomes -8, then numbers and scale are fitted in turn.
+
+    On normal weights -8 lowers the squared error by 21 % against 7 or -7, fitting by 7 % more.
+    """
     N, K = weight.shape
     groups = F.pad(weight.float(), (0, -K % GROUP)).view(N, -1, GROUP)
     peak = groups.gather(2, groups.abs().argmax(dim=2, keepdim=True))
@@ -78,8 +81,18 @@ def join_pairs(values: Tensor) -> Tensor:
 
 def split_pairs(bytes: Tensor) -> Tensor:
     """What `join_pairs` joined: uint8 [N, M] -> int8 [N, 2 M]."""
-    signed = bytes.view(torch.int8)
-    return torch.stack([signed << 4 >> 4, signed >> 4], dim=2).flatten(1)
+    N, M = bytes.shape
+    pairs = PAIRS.to(bytes.device).index_select(0, bytes.flatten().int())
+    return pairs.view(torch.int8).view(N, 2 * M)
+
+
+def _pairs() -> Tensor:
+    every = torch.arange(256, dtype=torch.uint8).view(torch.int8)
+    return torch.stack([every << 4 >> 4, every >> 4], dim=1).view(torch.int16)[:, 0]
+
+
+# The two numbers of every byte, seen as one: looking them up takes a third of the time of shifts.
+PAIRS = _pairs()
 
 
 def _near(groups: Tensor, scales: Tensor) -> Tensor:

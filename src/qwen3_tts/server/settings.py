@@ -76,6 +76,7 @@ class ServerSettings(BaseSettings):
     offline: bool = False
     device: Device = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    quantize: Literal["auto", "none", "int8", "int4"] = "auto"
     load: Literal["eager", "lazy"] = "eager"
     load_timeout_s: Seconds = 120
     idle_unload_s: SecondsOrOff = 0

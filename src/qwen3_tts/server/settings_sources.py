@@ -27,7 +27,8 @@ ALIASES = {
     "TTS_VOICES_DIR": "voices_dir",
     "TTS_DEFAULT_VOICE": "default_voice",
 }
-OTHERS = ("QWEN3_TTS_ORACLE", "QWEN3_TTS_SOAK")  # variables of our test tools
+# variables of the kernels and of our test tools
+OTHERS = ("QWEN3_TTS_NATIVE", "QWEN3_TTS_ORACLE", "QWEN3_TTS_SOAK")
 SECRET = ("api_keys", "jwt_secret", "jwt_jwks_url")  # values that no message repeats
 
 

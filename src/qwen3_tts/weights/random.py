@@ -55,7 +55,7 @@ def random_codec(config: CodecConfig, seed: int) -> SpeechCodec:
 
 def random_weights_(model: M, seed: int) -> M:
     """Overwrite every parameter of a `SpeechModel` or `SpeechCodec`, and return it."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
     lively = set()
     if isinstance(model, SpeechModel):
         lively = {*model.talker.modules(), *model.code_predictor.modules()}

@@ -5,7 +5,7 @@ print(report.as_text())
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -43,6 +43,8 @@ _AGAINST_ICL_IF_BAD = {
 }
 _POOR_FROM = 3  # warnings
 
+NO_TRANSCRIPT = "there is no transcript"  # a reason for "x_vector"
+
 
 def choose_mode(findings: Iterable[Finding], text: str | None) -> tuple[Mode, str]:
     """How to clone this recording, and why.
@@ -51,7 +53,7 @@ def choose_mode(findings: Iterable[Finding], text: str | None) -> tuple[Mode, st
     speaks against it, else "x_vector" (from the sound alone: safer).
     """
     if text is None or not text.strip():
-        return "x_vector", "there is no transcript"
+        return "x_vector", NO_TRANSCRIPT
     for finding in findings:
         reason = _AGAINST_ICL.get(finding.code)
         if finding.severity == "error":
@@ -82,6 +84,11 @@ class HealthReport:
     bandwidth_hz: float | None
     speaking_rate: float | None = None  # None: no transcript
     language: str | None = None
+
+    def having(self, findings: Iterable[Finding], mode: Mode, reason: str) -> "HealthReport":
+        """The report with these findings in place of its own, and the quality they make."""
+        found = tuple(findings)
+        return replace(self, findings=found, quality=_quality(found), mode=mode, reason=reason)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, as JSON has it."""

@@ -56,6 +56,7 @@ def _job(body: SpeechBody, caller: Principal, state: ServerState) -> SpeechJob:
         text=body.input,
         principal=caller,
         voice=body.voice_name,
+        style=body.style,
         language=language,
         instruct=body.instructions,
         sampling=body.sampling,

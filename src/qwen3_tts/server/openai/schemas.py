@@ -71,6 +71,7 @@ class SpeechBody(BaseModel):
     input: str = Field(description="The text to speak.")
     model: Text | None = Field(None, description="Left out: the model that is served.")
     voice: Text | VoiceId | None = Field(None, description="Left out: the default voice.")
+    style: Text | None = Field(None, description="A take of a cloned voice that has several.")
     instructions: str | None = Field(None, max_length=LONGEST_INSTRUCTIONS)
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "mp3"
     speed: float = Field(1.0, ge=0.25, le=4.0, allow_inf_nan=False)

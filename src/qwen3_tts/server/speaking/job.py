@@ -29,6 +29,7 @@ class SpeechJob:
     text_first: bool | None = None
     text_stream: bool = False  # the text comes by `feed`, and `text` is its first piece
     route: str = "speech"
+    style: str | None = None  # a take of the voice
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ def open_engine(settings: ServerSettings) -> Synthesizer:
         settings.model,
         device=settings.device,
         dtype=settings.dtype,
+        quantize=settings.quantize,
         revision=settings.revision,
         offline=settings.offline,
         max_rows=settings.max_rows,

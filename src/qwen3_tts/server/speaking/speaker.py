@@ -111,6 +111,7 @@ class Speaker:
             max_frames=job.max_frames,
             text_first=job.text_first,
             priority="normal" if demoted else job.priority,
+            style=job.style or None,
         )
 
 

@@ -99,7 +99,7 @@ class VoiceMaker:
         def clone(model: Synthesizer) -> Prepared:
             check_cloning(model)
             sound = recording.wave, recording.sample_rate
-            return Prepared(model.clone_voice(sound, transcript, language=language))
+            return Prepared(model.clone_voice(sound, transcript, language=language, warn=False))
 
         async def make() -> Prepared:
             return await self._encode(clone)
@@ -192,7 +192,7 @@ def _from_recording(
     logger.info("voice `%s` is made from its recording: %s", entry.id, problem)
     try:
         voice = model.clone_voice(
-            recording, entry.transcript, language=entry.language, name=entry.name
+            recording, entry.transcript, language=entry.language, name=entry.name, warn=False
         )
     except InvalidAudio as error:
         logger.warning("voice `%s`: %s", entry.id, error)  # it names our folders

@@ -74,7 +74,7 @@ async def list_voices(state: State, caller: PublicCaller) -> VoiceList:
 @router.post("/api/v1/voices", status_code=201, openapi_extra=UPLOAD_FORM, responses=MAKING)
 async def make_voice(request: Request, state: State, caller: Caller) -> MadeVoice:
     """Clone a voice from a recording and keep it."""
-    return MadeVoice(voice=VoiceItem.of(await _made(request, state, caller)))
+    return MadeVoice.of(await _made(request, state, caller))
 
 
 @router.get("/api/v1/voices/{voice_id}")

@@ -1,5 +1,6 @@
 """Voices as the doors tell them: the wire shapes of our API, OpenAI, vLLM-Omni and ElevenLabs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,7 @@ class ListedVoice:
     kind: str  # "preset" or "cloned"
     created_at: float | None = None
     entry: VoiceEntry | None = None
+    checks: Mapping[str, Any] | None = None  # what was found of its recording, when it was made
 
     @staticmethod
     def of(entry: VoiceEntry, default: str | None) -> "ListedVoice":
@@ -140,6 +142,14 @@ class AudioVoiceList(BaseModel):
 
 class MadeVoice(BaseModel):
     voice: VoiceItem
+    checks: dict[str, Any] | None = Field(
+        description="what was found of the recording, with advice; the way of cloning and why"
+    )
+
+    @staticmethod
+    def of(voice: ListedVoice) -> "MadeVoice":
+        checks = None if voice.checks is None else dict(voice.checks)
+        return MadeVoice(voice=VoiceItem.of(voice), checks=checks)
 
 
 class MadeAudioVoice(BaseModel):

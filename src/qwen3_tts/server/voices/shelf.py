@@ -111,7 +111,8 @@ class VoiceShelf:
         await self.maker.keep(entry, voice)
         consent = "given" if new.consent else "not given"
         logger.info("voice `%s` was made by `%s`, consent %s", entry.id, owner.id, consent)
-        return await asyncio.to_thread(self.find, entry.id)
+        listed = await asyncio.to_thread(self.find, entry.id)
+        return replace(listed, checks=voice.checks)
 
     async def remove(self, name: str, caller: Principal) -> str:
         """Delete a voice of the library; gives its id. Raises `Fault`."""

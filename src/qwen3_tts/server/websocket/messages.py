@@ -40,6 +40,7 @@ class Start(Message):
     encoding: Literal["pcm16", "pcm32f"] | None = None
     transport: Literal["binary", "json"] | None = None
     voice: Name | None = None
+    style: Name | None = None
     language: Name | None = None
     instructions: str | None = Field(None, max_length=2000)
     seed: int | None = Field(None, ge=0, lt=2**63)
@@ -59,6 +60,7 @@ class Speak(Message):
     text: str
     priority: Literal["low", "normal", "high"] = "normal"
     voice: Name | None = None
+    style: Name | None = None
     language: Name | None = None
     instructions: str | None = Field(None, max_length=2000)
     seed: int | None = Field(None, ge=0, lt=2**63)

@@ -24,6 +24,7 @@ class SessionOptions:
     """What a session's speeches have in common; `start` changes it."""
 
     voice: str | None = None  # None: the server's default
+    style: str | None = None
     language: str = "Auto"
     instructions: str | None = None
     seed: int | None = None
@@ -34,9 +35,11 @@ class SessionOptions:
     legacy: bool = True  # no `start` was ever sent: the client waits for `audio_end`
 
     def changed(self, start: Start) -> "SessionOptions":
-        names = ("voice", "language", "instructions", "seed", "speed", "sample_rate", "encoding")
-        given = {name: getattr(start, name) for name in (*names, "transport")}
+        words = ("voice", "style", "language", "instructions", "encoding", "transport")
+        given = {name: getattr(start, name) for name in (*words, "seed", "speed", "sample_rate")}
         known = {name: value for name, value in given.items() if value is not None}
+        if start.voice is not None:
+            known["style"] = start.style  # that of the voice before is none of this one's
         return replace(self, **known, legacy=False)
 
 
@@ -155,6 +158,7 @@ class Utterance:
             text="" if self.is_stream else message.text,
             principal=self.principal,
             voice=message.voice or options.voice,
+            style=message.style or (None if message.voice else options.style),
             language=message.language or options.language,
             instruct=message.instructions or options.instructions,
             seed=options.seed if message.seed is None else message.seed,
