@@ -22,6 +22,7 @@ Vector = NDArray[np.float32]
 
 NEUTRAL = "neutral"  # the style of a voice's own reference
 LONGEST_STYLE, MOST_TAKES = 32, 64
+FAMILY = "qwen3-tts-12hz"  # `Voice.model` is this, a hyphen, and the size as a config has it
 SIZES = {1024: "0.6B", 2048: "1.7B"}  # published models by the width of their vectors
 
 # What a file says of a voice and of a take, beside their tensors.

@@ -14,13 +14,14 @@ import pytest
 import torch
 
 from qwen3_tts.backends.qwen3 import Qwen3Synthesizer
+from qwen3_tts.config import GenerationConfig
 from qwen3_tts.engine import slots as slots_file
 from qwen3_tts.engine.codec import Codec
 from qwen3_tts.engine.cuda_graphs import GraphRunner, whole_cache
 from qwen3_tts.engine.engine import Engine
 from qwen3_tts.engine.graph_decoder import GraphDecoder
 from qwen3_tts.engine.graphs import CudaGraphs, Graphs, Shelf, bucket
-from qwen3_tts.engine.options import EngineOptions
+from qwen3_tts.engine.options import EngineOptions, complete_sampling
 from qwen3_tts.engine.packed import PackedRunner
 from qwen3_tts.engine.runner import EagerRunner
 from qwen3_tts.engine.step import LoopState, step
@@ -282,6 +283,37 @@ def test_one_graph_reads_every_row(parts: tuple[SpeechModel, Codec]) -> None:
     assert len(graphs.pieces.kept) == 1
 
 
+def test_hidden_states_are_not_the_memory_of_the_graph(parts: tuple[SpeechModel, Codec]) -> None:
+    config, runner = parts[0].config.talker_config, EagerRunner(parts[0])
+    graphs = GraphRunner(runner, RecordedGraphs())
+    cache = KVCache.new(config, 2, 16, runner.like)
+    with torch.inference_mode():
+        x = torch.ones(1, 5, config.hidden_size)
+        first = graphs.talk(x, cache.rows(0, 1), 5)
+        kept = first.clone()
+        graphs.talk(2 * x, cache.rows(1, 2), 5)
+    assert torch.equal(first, kept)
+
+
+def test_a_row_at_the_end_of_its_memory_fills_up_a_batch(
+    parts: tuple[SpeechModel, Codec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is computed along, so there has to be room for it, though it is not asked for."""
+    monkeypatch.setattr(slots_file, "GRAPH_POSITIONS", 16)
+    monkeypatch.setattr(slots_file, "FIRST_POSITIONS", 16)
+    runner = GraphRunner(EagerRunner(parts[0]), RecordedGraphs())
+    slots = slots_file.Slots(runner, parts[1].decoder, 4)
+    sampling = complete_sampling(Sampling(), GenerationConfig())
+    with torch.inference_mode():
+        for row, size in enumerate((3, 4, 5, 16)):
+            slots.start(row, sampling, row)
+            slots.read(row, [5] * size, [()] * size)
+            slots.feed(row, 0, [5])
+        slots.step([0, 1, 2])
+    assert slots.state.cache.pos.tolist() == [4, 5, 6, 16]
+    assert slots.state.cache.capacity > 16
+
+
 def test_a_piece_that_cannot_be_filled_up_goes_without_a_graph(
     parts: tuple[SpeechModel, Codec],
 ) -> None:
@@ -350,7 +382,7 @@ def test_sound_of_any_rows_by_one_graph(parts: tuple[SpeechModel, Codec]) -> Non
     state, theirs = ours.new_state(5), plain.new_state(5)  # the last is spare
     random = torch.Generator().manual_seed(4)
     with torch.inference_mode():
-        for rows in ([0], [2], [0, 1], [1, 3], [0, 2, 3], [1, 2, 3], [0, 1, 2, 3]):
+        for rows in ([0], [2], [0, 1], [1, 3], [0, 2, 3], [1, 2, 3], [0, 1, 2, 3], [0, 1, 3]):
             codes = torch.randint(0, 2048, (len(rows), 4, 2), generator=random)
             kept = state.pos.clone()
             wave = ours.decode_rows(codes, state, rows)

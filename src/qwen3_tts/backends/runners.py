@@ -66,7 +66,10 @@ def open_parts(
         model = load_speech_model(folder, device=device, dtype=dtype)
     else:
         model = load_speech_model(folder, device=device, dtype=torch.bfloat16)
-        quantize_model(model, format).to(dtype)
+        quantize_model(model, format)
+        if dtype == torch.float32:  # what is rounded stays; the speaker encoder is float32 already
+            model.talker.float()
+            model.code_predictor.float()
     codec = load_codec(folder / CODEC, device=device)
     if choose_graphs(options.graphs, device):
         return with_graphs(model, codec, device)

@@ -65,7 +65,8 @@ class RowSpan:
     def __init__(self, cache: KVCache, positions: Tensor, limit: int):
         self.cache, self.positions, self.limit = cache, positions, limit
         B, G, device = positions.shape[0], cache.keys.shape[2], positions.device
-        self.mask = (torch.arange(limit, device=device) <= positions[:, :, None])[:, None]
+        seen = torch.arange(limit, device=device) <= positions[:, :, None]
+        self.mask: Tensor | None = seen[:, None]
         rows = torch.arange(B, device=device)[:, None, None]
         groups = torch.arange(G, device=device)[None, :, None]
         self.index = (rows, groups, positions[:, None, :])  # broadcast to [B, G, S]

@@ -10,7 +10,11 @@ from qwen3_tts.text.spoken_length import CJK, longest_prefix
 
 EARLY = 20  # spoken length: what is cut off for an early sound is longer
 _NO_BREAK = "\u00a0\u202f\u2007\u2060"
-_SMALL_KANA = "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮー々ヽヾゝゞ"
+# Small kana, marks of length and voice, and the parts of a Hangul syllable: never after a cut.
+_DEPENDENT = (
+    "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮー々ヽヾゝゞ\u3099\u309a\uff70\uff9e\uff9f"
+    "\u1160-\u11ff\ud7b0-\ud7ff"
+)
 
 _CLAUSE = re.compile(
     rf"(?:(?P<strong>[;:!?](?=[{CLOSERS}]{{0,4}}[\s{CJK}])|[；！？。]|：(?!\d)|--+(?=\s)"
@@ -19,13 +23,14 @@ _CLAUSE = re.compile(
     rf"|[)）］」』”»](?=[\s{CJK}])(?!\s?\d)"
 )
 _WORD = re.compile(
-    rf"(?<![\d«‹„¿¡([{{「『（$€£¥#.])[^\S{_NO_BREAK}]+(?=[{DASHES}{OPENERS}$€£¥#&@+]{{0,4}}[^\W_])"
-    rf"|(?<=\d)[^\S{_NO_BREAK}]+(?=[{OPENERS}$€£¥#&@+]{{0,4}}[^\W\d_])"
+    rf"(?<![\d)«‹„¿¡([{{「『（$€£¥#.])[^\S{_NO_BREAK}]+(?=[{DASHES}{OPENERS}$€£¥#&@+]{{0,4}}[^\W_])"
+    rf"|(?<=[\d)])[^\S{_NO_BREAK}]+(?=[{OPENERS}$€£¥#&@+]{{0,4}}[^\W\d_])"
 )
 _PHRASE = re.compile(r"(?<=[ぁ-ん])(?=[\u4e00-\u9fff\u30a1-\u30fa「『（])")
-_CHARACTER = re.compile(rf"(?<=[{CJK}])(?=[{CJK}])(?![{_SMALL_KANA}])")
+_CHARACTER = re.compile(rf"(?<=[{CJK}])(?=[{CJK}])(?![{_DEPENDENT}])")
 _INSIDE = re.compile(r"(?<=[^\W_])[-/_.=&?#+%,:;!]+(?=[^\W\d_])")
 _SPACE = re.compile(r"\s(?=\S)")
+_IN_NUMBER = (".", ",", ":")
 _TAG = re.compile(TAG)
 _IS_CJK = re.compile(f"[{CJK}]")
 FIRST_LETTER = re.compile(r"[^\W_]")
@@ -121,14 +126,32 @@ class _Places:
         return [end for end in ends if first < end <= top and not in_tag[end]]
 
     def character(self) -> int:
-        """The last place that parts no tag, and no character from its marks."""
+        """The last place that parts no tag, no character from its marks and, if that can be, no
+        word, or at least no number.
+        """
         for start, end in self.tags:
             if start < self.top < end:
                 return start if start > self.first else end
-        place = self.top
-        while place > self.first + 1 and self._clings(place):
-            place -= 1
-        return self.top if self._clings(place) else place
+        for parts in (self._in_word, self._in_number, self._clings):
+            place = self.top
+            while place > self.first + 1 and (
+                parts(place) or self._clings(place) or self._in_tag[place]
+            ):
+                place -= 1
+            if not parts(place) and not self._in_tag[place]:
+                return place
+        return self.top
+
+    def _in_word(self, place: int) -> bool:
+        return self.text[place - 1].isalnum() and self.text[place : place + 1].isalnum()
+
+    def _in_number(self, place: int) -> bool:
+        before, after = self.text[max(place - 2, 0) : place], self.text[place : place + 2]
+        if before[-1:] in _IN_NUMBER:
+            return before[:1].isdigit() and after[:1].isdigit()
+        if after[:1] in _IN_NUMBER:
+            return before[-1:].isdigit() and after[1:].isdigit()
+        return before[-1:].isdigit() and after[:1].isdigit()
 
     def _clings(self, place: int) -> bool:
         """Whether the character at `place` is a mark on the one before."""

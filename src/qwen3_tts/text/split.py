@@ -113,15 +113,16 @@ class _Splitter:
 
     def _next_start(self, position: int) -> int | None:
         """Where the next sentence with a letter in it begins, its leading signs included."""
+        reach = max(self.wanted, LEAST_LIMIT)
         while not self.window.spent(position):
-            border = self.sentences.peek(position + self.wanted)
-            end = position + self.wanted if border is None else border.end
+            border = self.sentences.peek(position + reach)
+            end = position + reach if border is None else border.end
             text = self.window.slice(position, end)
             first = FIRST_LETTER.search(text)
             if first is not None:
                 return position + _leading(text, first.start())
             if border is None:
-                position = max(position, end - LEADING_SIGNS)
+                position = end - LEADING_SIGNS
             else:
                 self.sentences.pop()
                 position = border.end
