@@ -12,6 +12,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from qwen3_tts.audio.files import read_audio
+from qwen3_tts.audio.transcribe import Transcriber
 from qwen3_tts.errors import Cancelled, SpeechWarning, UnknownVoice, UnsupportedRequest
 from qwen3_tts.types import (
     AudioChunk,
@@ -82,7 +83,10 @@ class FakeSynthesizer:
         mode: str = "auto",
         language: str | None = None,
         name: str = "",
+        check: bool = True,
+        warn: bool = True,
         target: str | None = None,
+        transcribe: Transcriber | None = None,
     ) -> Voice:
         if self.kind != "base":
             raise UnsupportedRequest(f"a {self.kind} checkpoint cannot clone voices")

@@ -165,10 +165,12 @@ def test_ctrl_c_keeps_what_is_finished(
             signal.raise_signal(signal.SIGINT)
 
     before = len(fake.requests)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     with monkeypatch.context() as patch:
         patch.setattr(command.ReadingFiles, "add", interrupted)
         patch.setattr(FakeSynthesizer, "close", lambda self, drain: None)
         ran = cli("read", "book.txt", "--subtitles", "book.vtt")
+    signal.signal(signal.SIGINT, handler)
     assert ran.code == 130
     hint = "qwen3-tts: stopped after 2 of 5 segments; the same command goes on from there\n"
     assert ran.err == hint  # the third was being written

@@ -40,6 +40,7 @@ _NOT_WORDS = re.compile(
     r"https?://\S+|\bwww\.\S+|(?<!\S)[^\s@]{1,64}@\S+|<[^<>\n]{1,100}>|\[[^\[\]\n]{1,80}\]|[\d_]+"
 )
 _OTHER_SCRIPTS = ("chinese", "japanese", "korean", "russian")  # not Latin
+_BLANKS = re.compile(r"\s+")
 _KANA = re.compile("[ぁ-ヿ]")
 
 
@@ -124,7 +125,8 @@ def detect(text: str) -> Detection:
     A few words in Latin letters tell little: their confidence is low, and it is for the caller to
     fall back on something else (see `choose_language`).
     """
-    words = _NOT_WORDS.sub(" ", _sample(text))
+    parts = [_NOT_WORDS.sub(" ", part) for part in _sample(text)]
+    words = " ".join(parts)
     counts = count_scripts(words)
     letters = counts.total()
     if not letters:
@@ -134,16 +136,16 @@ def detect(text: str) -> Detection:
     script, most = counts.most_common(1)[0]
     share = most / letters
     if script in ("latin", "cyrillic"):
-        code, confidence = likeliest(words, LATIN if script == "latin" else CYRILLIC)
+        code, confidence = likeliest(parts, LATIN if script == "latin" else CYRILLIC)
         return Detection(ISO_639.get(code, code), confidence * share, script)
     return Detection(ONLY_LANGUAGE.get(script), share if script in ONLY_LANGUAGE else 0.0, script)
 
 
-def _sample(text: str) -> str:
+def _sample(text: str) -> list[str]:
     if len(text) <= SAMPLE:
-        return text
+        return [text]
     part, middle = SAMPLE // 3, len(text) // 2
-    return " ".join((text[:part], text[middle : middle + part], text[-part:]))
+    return [text[:part], text[middle : middle + part], text[-part:]]
 
 
 def _detect_cjk(text: str, counts: Counter[str]) -> Detection:
@@ -204,10 +206,9 @@ def _parts(text: str, language: str | None) -> Iterator[str]:
     start = 0
     while (border := sentences.peek(len(text) + 1)) is not None:
         sentences.pop()
-        end = border.end
-        while end < len(text) and text[end].isspace():
-            end += 1
-        if end > start:
+        if border.end > start:
+            blank = _BLANKS.match(text, border.end)
+            end = blank.end() if blank else border.end
             yield from _stretches(text[start:end])
             start = end
 

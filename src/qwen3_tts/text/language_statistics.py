@@ -12,14 +12,20 @@ _PRIOR = 4.0  # how much likelier a language is that checkpoints speak
 _SURE_LETTERS = 12  # with fewer, the statistics are worth less
 
 
-def likeliest(text: str, codes: list[str]) -> tuple[str, float]:
-    """The ISO code, one of `codes`, that `text` is most likely in, and how likely, 0 to 1."""
-    scores = dict(_classifier().rank(text))
-    weights = {code: scores[code] * (_PRIOR if code in ISO_639 else 1.0) for code in codes}
-    best = max(weights, key=lambda code: weights[code])
-    total = sum(weights.values())
-    letters = sum(map(str.isalpha, text))
+def likeliest(parts: list[str], codes: list[str]) -> tuple[str, float]:
+    """The ISO code, one of `codes`, that a text is most likely in, and how likely, 0 to 1.
+
+    Each part of the text has a vote of the same weight.
+    """
+    weights = dict.fromkeys(codes, 0.0)
+    for part in parts:
+        for code, score in _classifier().rank(part):
+            if code in weights:
+                weights[code] += score * (_PRIOR if code in ISO_639 else 1.0)
+    best = max(codes, key=lambda code: weights[code])
+    letters = sum(sum(map(str.isalpha, part)) for part in parts)
     sure = min(1.0, letters / _SURE_LETTERS)
+    total = sum(weights.values())
     return best, sure * weights[best] / total if total else 0.0
 
 

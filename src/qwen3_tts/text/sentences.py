@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from qwen3_tts.text.abbreviations import Abbreviations
-from qwen3_tts.text.spoken_length import CJK, HAN, spoken_length
+from qwen3_tts.text.spoken_length import CJK, HAN, WIDE_COUNTS, spoken_length
 from qwen3_tts.text.window import Window
 
 AHEAD = 240  # characters; more than any pattern below can match
@@ -57,7 +57,7 @@ _SAYING = re.compile(
     rf"\s{{0,2}}(?:[{HAN}]{{0,6}}[说說道问問答喊叫]+(?![{HAN}]{{0,2}}[：:])|と(?!ても|ころ|にかく|きに)|って|なんて|など"
     r"|(?:이?라)?고(?![가-힣]{2})|이?라(?:고|며|면서|는|던)|하(?:고|며|면서)\b)"
 )
-_UNFINISHED = tuple(",;，、；-–—")
+_UNFINISHED = tuple(",;，、；-–—")  # a line's last sign, with which it goes on
 
 BorderKind = Literal["sentence", "paragraph", "end"]
 
@@ -153,15 +153,15 @@ class Sentences:
                 return "paragraph"
         if sign:
             return "sentence"
-        base = self._window.base
-        if start + base - self._line > SHORT_LINE or next_word[:1].islower():
+        text, base = self._window.text, self._window.base
+        length = start + base - self._line
+        if length > SHORT_LINE or next_word[:1].islower() or not (next_word or opening):
             return None
-        if not next_word and not opening:
+        line = text[max(self._line - base, 0) : start].rstrip()
+        if line[-1:] in _UNFINISHED:
             return None
-        line = self._window.text[max(self._line - base, 0) : start].rstrip()
-        if line.endswith(_UNFINISHED):
-            return None
-        return "sentence" if spoken_length(line) < SHORT_LINE else None
+        short = WIDE_COUNTS * length < SHORT_LINE or spoken_length(line) < SHORT_LINE
+        return "sentence" if short else None
 
     def _stop_ends(
         self,
@@ -205,7 +205,7 @@ class Sentences:
         if not tokens:
             return True  # a stop by itself, as in ". . ."
         written = tokens[-1]
-        if not written.isalnum():
+        if len(written) > 1 and not written.isalnum():
             written = written.lstrip("\"'“‘«‹„¿¡([{")
             elided = written.replace("’", "'").rpartition("'")[2]
             if elided.lower() in rules.listed:
@@ -226,7 +226,7 @@ class Sentences:
         if word[0].isdigit() and _DATE_PART.match(word):
             return self._is_ordinal(word, tokens, next_word, opens, end)
         if len(word) == 1 or _INITIALS.match(word):
-            if _IS_CJK.match(word) or (len(word) == 1 and not word.isalpha()):
+            if not word[0].isalpha() or (not word.isascii() and _IS_CJK.match(word)):
                 return False
             if _compact(before).endswith(rules.dotted):
                 return True
@@ -272,7 +272,10 @@ def _unspaced_stop_ends(text: str, start: int, end: int, stops: str, close: str)
 
 def _compact(before: str) -> str:
     """Letters with stops between them as one abbreviation: "z. B" ends with "z.b"."""
-    return before[-12:].lower().replace(" ", "").replace("\u00a0", "").replace("\u202f", "")
+    near = before[-12:].lower()
+    if not near.isascii():
+        near = near.replace("\u00a0", "").replace("\u202f", "")
+    return near.replace(" ", "")
 
 
 _GOES_ON = STOPS + WIDE_STOPS + "，、,；;：:）)]」』”’》"

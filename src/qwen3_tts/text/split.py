@@ -155,16 +155,22 @@ class _Splitter:
         """The sentence up to `border`, with those after it that fit."""
         window, sentences = self.window, self.sentences
         sentences.pop()
+        if border.kind == "paragraph":
+            return border.end, border.kind
+        first = window.slice(start, border.end)
+        blanks = len(first) - len(first.rstrip())  # at the end; they count if more follows
         while border.kind == "sentence":
             room = max(self.wanted - spent, 0)
             following = sentences.peek(border.end + room + BACK)
             if following is None:
                 break
-            text = window.slice(border.end, following.end).rstrip()
-            more = spoken_length(text)
-            if more > room or (not self.group and FIRST_LETTER.search(text)):
+            text = window.slice(border.end, following.end)
+            words = text.rstrip()
+            more = blanks + spoken_length(words) if words else 0
+            if more > room or (not self.group and FIRST_LETTER.search(words)):
                 break
             sentences.pop()
+            blanks = len(text) - len(words) + (0 if words else blanks)
             border, spent = following, spent + more
         if border.kind != "end":
             return border.end, border.kind
@@ -189,7 +195,7 @@ class _Splitter:
 
 def _leading(text: str, first: int) -> int:
     """How much of `text` to leave out before its `first` letter: blanks, and signs if many."""
-    blanks = len(text) - len(text.lstrip())
+    blanks = len(text) - len(text.lstrip()) if first else 0
     if first - blanks <= LEADING_SIGNS:
         return blanks
     near = text[first - LEADING_SIGNS : first]

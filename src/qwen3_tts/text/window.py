@@ -38,8 +38,10 @@ class Window:
 
     def spent(self, position: int) -> bool:
         """Whether the text ends at `position` or before."""
+        if position < self.end:
+            return False
         self.reach(position + 1)
-        return self.ended and position >= self.end
+        return position >= self.end
 
     def drop(self, position: int) -> bool:
         """Forget what is before `position`, if that is worth the while. True if it was."""
