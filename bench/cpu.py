@@ -5,7 +5,8 @@ its own, for honest memory and loading. A configuration is SIZE-KIND: int8 and i
 `quantize=` gives (and "auto" is int8), bfloat16 and float32 weights are not rounded. All figures
 are medians of --repeat runs; what a frame's parts take is the median over all frames of these runs.
 Before every configuration the machine's own limits are measured (`limits.py`); figures are held
-against the best of those. Loading is from the system's cache, in further processes. Needs Linux.
+against the best of those. Loading is from the system's cache, in further processes. "Cores busy
+with others" says how far to trust a column: next to 0 on a quiet machine. Needs Linux.
 
     python bench/cpu.py [--configs 0.6B-int8,1.7B-int4] [--keep FOLDER] [--out RESULT.md]
 
@@ -17,6 +18,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -82,8 +84,25 @@ def figures(plan: Plan) -> Measure:
     """Everything about one configuration."""
     read(Path(plan.folder))
     loads = [child("load", plan) for _ in range(plan.repeat)]
+    start_s, others_s = time.perf_counter(), busy_s() - children_s()
     found = child("measure", plan)
-    return found | {key: median(one[key] for one in loads) for key in loads[0]}
+    taken = (busy_s() - children_s() - others_s) / (time.perf_counter() - start_s)
+    loading = {key: median(one[key] for one in loads) for key in loads[0]}
+    return found | loading | {"cores busy with others": taken}
+
+
+def busy_s() -> float:
+    """Seconds of work that all cores have done, and of work that a host took them away for."""
+    user, nice, system, _, _, irq, soft, steal, *_ = (
+        int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]
+    )
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def children_s() -> float:
+    """Seconds of work of processes that this one started and that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def read(folder: Path) -> None:

@@ -100,7 +100,8 @@ def speech(batches: Sequence[str]) -> list[Line]:
         ms("first sound, cold"),
         plain("prompt positions", 0),
         plain("chunks", 0),
-        plain("silence", 2),
+        plain("silence", 2, "s"),
+        plain("cores busy with others", 2),
     ]
 
 

@@ -210,8 +210,8 @@ def report(result: dict[int, Parts], cost_s: float) -> None:
     for parts in result.values():
         own = [name for name in parts if name not in (*MODEL, *SAMPLING, *COUNTS, BESIDE)]
         order = sorted(own, key=parts.__getitem__, reverse=True)
-        parts["model"] = sum(parts[name] for name in MODEL)
-        parts["drawing"] = sum(parts[name] for name in SAMPLING)
+        parts["model"] = sum(parts.get(name, 0.0) for name in MODEL)
+        parts["drawing"] = sum(parts.get(name, 0.0) for name in SAMPLING)
         parts["overhead"] = sum(parts[name] for name in own)
         parts["timing itself"] = parts["calls"] * cost_s
     head = ["ms a turn", *(f"{count} rows" for count in result)]

@@ -60,12 +60,12 @@ def _table(
 
 ENGLISH = _table(
     before="""mr mrs ms mx messrs mme dr drs prof rev hon gen col lt sgt capt cpt cmdr adm maj brig
-        gov sen rep pres supt cf viz vs e.g i.e mt ft""",
+        gov sen rep pres supt cf viz vs e.g i.e mt""",
     numbered="""no nos p pp para fig figs vol vols ch chap sec sect eq eqs art ed op ver v nr pt
         tel ext rm""",
     within="""inc ltd co corp bros llc plc jr sr st ave blvd rd dept univ est approx a.m p.m u.s u.k
         u.n e.u u.s.a ph.d m.d b.a m.a b.c a.d c.e b.c.e d.c jan feb mar apr jun jul aug sep sept
-        oct nov dec mon tue tues wed thu thurs fri assn gov min max misc yr yrs hr hrs lb lbs oz ft
+        oct nov dec mon tue tues wed thu thurs fri assn gov misc yr yrs hr hrs lb lbs oz ft
         sq mph esq""",
     openers="""the a an he she it we they i you this that these those there then but and so if when
         while after before in on at for from as however his her its my our their your what who why
@@ -166,7 +166,8 @@ _TABLES = {
 }
 # Words of one language that are another's abbreviations; left out where the language is not known.
 _DOUBTFUL = frozenset(
-    "es on max min fr av pr pe ver des dep col med nat mind bes gem lt dir ed inc"
+    "es on max min fr av pr pe ver des dep col med nat mind bes gem lt dir ed inc out ten ago mar"
+    " cap rag arch phil sec dec mon od std"
 )
 
 
@@ -180,4 +181,4 @@ def abbreviations(language: str | None) -> Abbreviations:
         frozenset().union(*(getattr(table, field) for table in tables))
         for field in ("before", "numbered", "within", "openers")
     )
-    return Abbreviations(before - _DOUBTFUL, numbered - _DOUBTFUL, within, openers)
+    return Abbreviations(before - _DOUBTFUL, numbered - _DOUBTFUL, within - _DOUBTFUL, openers)

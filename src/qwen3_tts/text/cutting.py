@@ -16,21 +16,28 @@ _DEPENDENT = (
     "\u1160-\u11ff\ud7b0-\ud7ff"
 )
 
-_CLAUSE = re.compile(
+_SIGN = re.compile(r"[;:!?；！？。：\-—―⸺–…,،、，)）］」』”»]")
+_CLAUSE = re.compile(  # at a sign
     rf"(?:(?P<strong>[;:!?](?=[{CLOSERS}]{{0,4}}[\s{CJK}])|[；！？。]|：(?!\d)|--+(?=\s)"
-    rf"|(?<=[^\W_])--+|[—―⸺]+|–+(?=\s)|…+|\.{{3,}})"
+    rf"|(?<=[^\W_])--+|[—―⸺]+|–+(?=\s)|…+)"
     rf"|[,،](?=[{CLOSERS}]{{0,4}}[\s{CJK}])|、|，(?!\d))[{CLOSERS}]{{0,4}}"
     rf"|[)）］」』”»](?=[\s{CJK}])(?!\s?\d)"
 )
+_DOTS = re.compile(rf"\.{{3,}}[{CLOSERS}]{{0,4}}")
+# Blanks before a word: not after an opening sign or an abbreviation, not inside a number.
+_BLANK = rf"[^\S{_NO_BREAK}]"
+_BEFORE_WORD = rf"[{OPENERS}$€£¥#&@+]{{0,4}}"
 _WORD = re.compile(
-    rf"(?<![\d)«‹„¿¡([{{「『（$€£¥#.])[^\S{_NO_BREAK}]+(?=[{DASHES}{OPENERS}$€£¥#&@+]{{0,4}}[^\W_])"
-    rf"|(?<=[\d)])[^\S{_NO_BREAK}]+(?=[{OPENERS}$€£¥#&@+]{{0,4}}[^\W\d_])"
+    rf"{_BLANK}(?:(?<![\s\d)«‹„¿¡([{{「『（$€£¥#.]\s){_BLANK}*(?={_BEFORE_WORD}[^\W_])"
+    rf"|(?<![\s\d)«‹„¿¡([{{「『（$€£¥#.]\s){_BLANK}*(?=[{DASHES}]{{1,4}}{_BEFORE_WORD}[^\W_])"
+    rf"|(?<=[\d)]\s){_BLANK}*(?={_BEFORE_WORD}[^\W\d_]))"
 )
 _PHRASE = re.compile(r"(?<=[ぁ-ん])(?=[\u4e00-\u9fff\u30a1-\u30fa「『（])")
 _CHARACTER = re.compile(rf"(?<=[{CJK}])(?=[{CJK}])(?![{_DEPENDENT}])")
-_INSIDE = re.compile(r"(?<=[^\W_])[-/_.=&?#+%,:;!]+(?=[^\W\d_])")
+_INSIDE = re.compile(r"[-/_.=&?#+%,:;!]+(?=[^\W\d_])")
 _SPACE = re.compile(r"\s(?=\S)")
-_IN_NUMBER = (".", ",", ":")
+_LETTERS_AND_DIGITS = re.compile(r"[^\W_]+")
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _TAG = re.compile(TAG)
 _IS_CJK = re.compile(f"[{CJK}]")
 FIRST_LETTER = re.compile(r"[^\W_]")
@@ -99,18 +106,20 @@ class _Places:
         first = FIRST_LETTER.search(text)
         self.first = first.start() if first else 0
         self.tags = [match.span() for match in _TAG.finditer(text, 0, self.top + AHEAD)]
-        self._in_tag = bytearray(len(text) + 1)
-        for start, end in self.tags:
-            self._in_tag[start + 1 : end] = b"\1" * (end - start - 1)
+        self._in_tag = self._inside(self.tags)
         self._cjk = not text.isascii() and _IS_CJK.search(text, 0, self.top) is not None
 
     def clauses(self) -> tuple[list[int], list[int]]:
         """Where the clauses end: those with a strong sign, and those with a comma or a bracket."""
-        strong: list[int] = []
+        strong = [match.end() for match in _DOTS.finditer(self.text, 0, self.top + 8)]
         weak: list[int] = []
-        for match in _CLAUSE.finditer(self.text, 0, self.top + 8):
-            (weak if match["strong"] is None else strong).append(match.end())
-        return self._fit(strong), self._fit(weak)
+        end = 0
+        for sign in _SIGN.finditer(self.text, 0, self.top):
+            match = _CLAUSE.match(self.text, sign.start()) if sign.start() >= end else None
+            if match is not None:
+                end = match.end()
+                (weak if match["strong"] is None else strong).append(end)
+        return self._fit(sorted(strong)), self._fit(weak)
 
     def ends(self, pattern: re.Pattern[str]) -> list[int]:
         """Where the part before a cut inside a clause would end, in order."""
@@ -132,26 +141,27 @@ class _Places:
         for start, end in self.tags:
             if start < self.top < end:
                 return start if start > self.first else end
-        for parts in (self._in_word, self._in_number, self._clings):
-            place = self.top
-            while place > self.first + 1 and (
-                parts(place) or self._clings(place) or self._in_tag[place]
-            ):
-                place -= 1
-            if not parts(place) and not self._in_tag[place]:
+        for pattern in (_LETTERS_AND_DIGITS, _NUMBER):
+            inside = self._inside([match.span() for match in pattern.finditer(self.text)])
+            place = self._step_back(inside)
+            if not inside[place]:
                 return place
-        return self.top
+        return self._step_back(bytearray(len(inside)))
 
-    def _in_word(self, place: int) -> bool:
-        return self.text[place - 1].isalnum() and self.text[place : place + 1].isalnum()
+    def _step_back(self, inside: bytearray) -> int:
+        place = self.top
+        while place > self.first + 1 and (
+            inside[place] or self._in_tag[place] or self._clings(place)
+        ):
+            place -= 1
+        return self.top if self._in_tag[place] or self._clings(place) else place
 
-    def _in_number(self, place: int) -> bool:
-        before, after = self.text[max(place - 2, 0) : place], self.text[place : place + 2]
-        if before[-1:] in _IN_NUMBER:
-            return before[:1].isdigit() and after[:1].isdigit()
-        if after[:1] in _IN_NUMBER:
-            return before[-1:].isdigit() and after[1:].isdigit()
-        return before[-1:].isdigit() and after[:1].isdigit()
+    def _inside(self, spans: list[tuple[int, int]]) -> bytearray:
+        """1 for each place inside one of `spans`, its two ends left out."""
+        inside = bytearray(len(self.text) + 1)
+        for start, end in spans:
+            inside[start + 1 : end] = b"\1" * (end - start - 1)
+        return inside
 
     def _clings(self, place: int) -> bool:
         """Whether the character at `place` is a mark on the one before."""

@@ -206,9 +206,10 @@ def _parts(text: str, language: str | None) -> Iterator[str]:
     start = 0
     while (border := sentences.peek(len(text) + 1)) is not None:
         sentences.pop()
-        if border.end > start:
-            blank = _BLANKS.match(text, border.end)
-            end = blank.end() if blank else border.end
+        end, _ = border
+        if end > start:
+            blank = _BLANKS.match(text, end)
+            end = blank.end() if blank else end
             yield from _stretches(text[start:end])
             start = end
 

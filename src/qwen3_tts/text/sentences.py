@@ -6,8 +6,9 @@ characters back and `AHEAD` characters on, so the time is linear and the memory 
 """
 
 import re
+from collections import deque
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from qwen3_tts.text.abbreviations import Abbreviations
 from qwen3_tts.text.spoken_length import CJK, HAN, WIDE_COUNTS, spoken_length
@@ -49,7 +50,6 @@ _CJK_ITEMS = "一二三四五六七八九十가나다라마바"
 _ROMAN = re.compile(r"[IVXLCDM]{1,8}\Z")
 _DATE_PART = re.compile(r"\d{1,4}(?:\.\d{1,2})?\Z")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])*\Z")
-_DAY_BEFORE = re.compile(r"\d\.\Z")
 _NUMBER_AGAIN = re.compile(r"\s{1,64}\d{1,24}\.")
 _AFTER_CJK = re.compile(rf"[^{CJK}]{{1,32}}\Z")
 # What goes on after quoted speech: a Chinese word of saying, a Japanese particle, a Korean ending.
@@ -57,26 +57,23 @@ _SAYING = re.compile(
     rf"\s{{0,2}}(?:[{HAN}]{{0,6}}[说說道问問答喊叫]+(?![{HAN}]{{0,2}}[：:])|と(?!ても|ころ|にかく|きに)|って|なんて|など"
     r"|(?:이?라)?고(?![가-힣]{2})|이?라(?:고|며|면서|는|던)|하(?:고|며|면서)\b)"
 )
-_UNFINISHED = tuple(",;，、；-–—")  # a line's last sign, with which it goes on
+_UNFINISHED = ",;，、；-–—"  # a line's last sign, with which it goes on
 
 BorderKind = Literal["sentence", "paragraph", "end"]
 
 
-class Border(NamedTuple):
-    """`end` is the position after the sentence's last sign, before the blanks that follow."""
-
-    end: int
-    kind: BorderKind
+# The position after a sentence's last sign, before the blanks that follow, and what ends there.
+Border = tuple[int, BorderKind]
 
 
 class Sentences:
     """The borders of a text, in order."""
 
     def __init__(self, window: Window, rules: Abbreviations) -> None:
-        self.scanned = 0  # what may be a border before this position has been judged
+        self.judged = 0  # what may be a border before this position has been judged
         self._window = window
         self._rules = rules
-        self._found: Border | None = None
+        self._ready: deque[Border] = deque()
         self._held: re.Match[str] | None = None  # lies further on than was asked
         self._events: Iterator[re.Match[str]] | None = None
         self._finished = False
@@ -85,66 +82,58 @@ class Sentences:
         self._small = False  # the sentence began with a small letter
 
     def peek(self, until: int) -> Border | None:
-        """The next border if its stop stands before `until`."""
-        if self._found is not None:
-            return self._found
-        window = self._window
-        if (until + AHEAD > window.end and window.reach(until + AHEAD)) or self._events is None:
-            if self._events is None:
-                first = _SMALL_FIRST.match(window.text)
-                self._small = first is not None and first["word"].islower()
-            self.look_again()
-        assert self._events is not None
-        event = self._held or next(self._events, None)
-        while event is not None:
-            start, end = event.span()
-            if window.base + start >= until:
-                self._held = event
-                return None
-            self.scanned = window.base + end
-            stops, close, line, space, sign, opening, word = event.groups()
-            if stops is not None:
-                if self._stop_ends(start, end, stops, close, space, sign, opening, word):
-                    return self._border(end, "sentence", word)
-            elif line is not None:
-                kind = self._line_ends(start, end, line, sign, opening, word)
-                self._line = self.scanned
-                if kind is not None:
-                    return self._border(start, kind, word)
-            event = next(self._events, None)
-        self._held = None
-        return self._end_of_text(until)
+        """The next border; None if no stop or line's end before `until` is one."""
+        if not self._ready:
+            self._judge(until)
+        return self._ready[0] if self._ready else None
 
     def pop(self) -> None:
         """Take the border that `peek` gave."""
-        self._found = None
+        self._ready.popleft()
 
     def look_again(self) -> None:
         """The window's text has changed: look anew at what has not been judged."""
         self._held = None
-        position = max(self.scanned - self._window.base, 0)
+        position = max(self.judged - self._window.base, 0)
         self._events = _EVENT.finditer(self._window.text, position)
 
-    def _end_of_text(self, until: int) -> Border | None:
-        window = self._window
-        if not window.ended or until < window.end:
-            self.scanned = max(self.scanned, min(until, window.end))
-            return None
-        self.scanned = window.end
-        if self._finished:
-            return None
-        self._finished = True
-        return self._border(len(window.text), "end", "")
-
-    def _border(self, index: int, kind: BorderKind, next_word: str) -> Border:
-        self._held = None
-        self._begin = self.scanned
-        self._small = next_word[:1].islower()
-        self._found = Border(self._window.base + index, kind)
-        return self._found
+    def _judge(self, until: int) -> None:
+        window, ready = self._window, self._ready
+        if self._events is None:
+            window.reach(until + AHEAD)
+            first = _SMALL_FIRST.match(window.text)
+            self._small = first is not None and first["word"].islower()
+            self.look_again()
+        elif window.reach(until + AHEAD):
+            self.look_again()
+        assert self._events is not None
+        base = window.base
+        event = self._held or next(self._events, None)
+        while event is not None:
+            start, end = event.span()
+            if base + start >= until:
+                break
+            self.judged = base + end
+            stops, close, line, space, sign, opening, word = event.groups()
+            if stops is not None:
+                if self._stop_ends(start, end, stops, close, space, sign, opening, word):
+                    ready.append((base + end, "sentence"))
+                    self._begin, self._small = base + end, word[:1].islower()
+            elif line is not None:
+                kind = self._line_ends(start, line, sign, opening, word)
+                self._line = base + end
+                if kind is not None:
+                    ready.append((base + start, kind))
+                    self._begin, self._small = base + end, word[:1].islower()
+            event = next(self._events, None)
+        self._held = event
+        if event is None and window.ended and until >= window.end and not self._finished:
+            self._finished = True
+            ready.append((window.end, "end"))
+        self.judged = max(self.judged, min(until, window.end))
 
     def _line_ends(
-        self, start: int, end: int, blank: str, sign: str, opening: str, next_word: str
+        self, start: int, blank: str, sign: str, opening: str, next_word: str
     ) -> BorderKind | None:
         """What ends with a line: nothing if the text is only wrapped there."""
         if len(blank) > 1:
@@ -158,7 +147,7 @@ class Sentences:
         if length > SHORT_LINE or next_word[:1].islower() or not (next_word or opening):
             return None
         line = text[max(self._line - base, 0) : start].rstrip()
-        if line[-1:] in _UNFINISHED:
+        if line and line[-1] in _UNFINISHED:
             return None
         short = WIDE_COUNTS * length < SHORT_LINE or spoken_length(line) < SHORT_LINE
         return "sentence" if short else None
@@ -178,7 +167,7 @@ class Sentences:
         text = self._window.text
         if not space:
             return end == len(text) or _unspaced_stop_ends(text, start, end, stops, close)
-        if opening[:1] in ("[", "<") and _IS_TAG.match(text, end + len(space)):
+        if opening and opening[0] in "[<" and _IS_TAG.match(text, end + len(space)):
             return True
         if not next_word:  # the end, a blank line, or more signs
             return end + len(space) == len(text) or "\n" in space
@@ -205,6 +194,8 @@ class Sentences:
         if not tokens:
             return True  # a stop by itself, as in ". . ."
         written = tokens[-1]
+        if small and len(written) == 1 and written.isalpha() and written.isascii():
+            return True
         if len(written) > 1 and not written.isalnum():
             written = written.lstrip("\"'“‘«‹„¿¡([{")
             elided = written.replace("’", "'").rpartition("'")[2]
@@ -228,9 +219,9 @@ class Sentences:
         if len(word) == 1 or _INITIALS.match(word):
             if not word[0].isalpha() or (not word.isascii() and _IS_CJK.match(word)):
                 return False
-            if _compact(before).endswith(rules.dotted):
+            if not opens and (next_word.isascii() or not _IS_CJK.match(next_word)):
                 return True
-            return word in rules.before or not (opens or _IS_CJK.match(next_word))
+            return word in rules.before or _compact(before).endswith(rules.dotted)
         if word in rules.before or _compact(before).endswith(rules.dotted):
             return True
         if word in rules.numbered:
@@ -245,14 +236,11 @@ class Sentences:
         self, word: str, tokens: list[str], next_word: str, opens: bool, end: int
     ) -> bool:
         """A number with a stop: "am 3. Mai", "2024. 5. 3.", or a sentence's last word."""
-        within_date = len(tokens) > 1 and _DAY_BEFORE.search(tokens[0][-4:]) is not None
-        if next_word[0].isdigit():
-            if within_date or self._rules.ordinals:
-                return True
-            return _NUMBER_AGAIN.match(self._window.text, end) is not None
-        if within_date:
-            return not opens
-        return self._rules.ordinals and len(word) < 4 and not opens
+        earlier = tokens[0] if len(tokens) > 1 else ""
+        within_date = earlier[-1:] == "." and earlier[-2:-1].isdigit()
+        if within_date or self._rules.ordinals:
+            return next_word[0].isdigit() or (not opens and (within_date or len(word) < 4))
+        return next_word[0].isdigit() and _NUMBER_AGAIN.match(self._window.text, end) is not None
 
 
 def _unspaced_stop_ends(text: str, start: int, end: int, stops: str, close: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from qwen3_tts.errors import InvalidRequest
 from qwen3_tts.text.abbreviations import abbreviations
-from qwen3_tts.text.cutting import FIRST_LETTER, Cut, cut, cut_early
+from qwen3_tts.text.cutting import FIRST_LETTER, cut, cut_early
 from qwen3_tts.text.sentences import (
     AHEAD,
     BACK,
@@ -25,7 +25,7 @@ from qwen3_tts.text.sentences import (
     Sentences,
 )
 from qwen3_tts.text.spoken_languages import known_language
-from qwen3_tts.text.spoken_length import spoken_length
+from qwen3_tts.text.spoken_length import WIDE_COUNTS, spoken_length
 from qwen3_tts.text.window import Window
 
 LIMIT = 280  # about 19 seconds of speech
@@ -116,7 +116,7 @@ class _Splitter:
         reach = max(self.wanted, LEAST_LIMIT)
         while not self.window.spent(position):
             border = self.sentences.peek(position + reach)
-            end = position + reach if border is None else border.end
+            end = position + reach if border is None else border[0]
             text = self.window.slice(position, end)
             first = FIRST_LETTER.search(text)
             if first is not None:
@@ -125,77 +125,79 @@ class _Splitter:
                 position = end - LEADING_SIGNS
             else:
                 self.sentences.pop()
-                position = border.end
+                position = end
             self._forget(position)
         return None
 
     def _end_of_segment(self, start: int) -> tuple[int, Join]:
         border = self.sentences.peek(start + self.wanted)
-        length = self._length(start, border)
-        if length > self.wanted:
+        if not self._fits(start, border, self.wanted):
             if self.wanted < self.limit:
                 early = cut_early(self._text_ahead(start, border, self.wanted), self.wanted)
                 if early is not None:
                     return start + early.length, early.join
                 border = border or self.sentences.peek(start + self.limit)
-                length = self._length(start, border)
-            if length > self.limit:
-                found = self._cut(start, border)
-                return start + found.length, found.join
+            if not self._fits(start, border, self.limit):
+                return self._cut(start, border)
         assert border is not None
-        return self._whole_sentences(start, border, int(length))
+        return self._whole_sentences(start, border)
 
-    def _cut(self, start: int, border: Border | None) -> Cut:
+    def _fits(self, start: int, border: Border | None, length: int) -> bool:
+        """Whether a sentence is no longer than `length`; its text is counted only if it may be."""
+        if border is None:
+            return False
+        end = border[0]
+        return WIDE_COUNTS * (end - start) <= length or self._length(start, end) <= length
+
+    def _cut(self, start: int, border: Border | None) -> tuple[int, Join]:
         border = border or self.sentences.peek(start + 2 * self.limit)
-        length = self._length(start, border)
         text = self._text_ahead(start, border, self.limit)
-        return cut(text, self.limit, length)
+        found = cut(text, self.limit, inf if border is None else self._length(start, border[0]))
+        return start + found.length, found.join
 
-    def _whole_sentences(self, start: int, border: Border, spent: int) -> tuple[int, Join]:
+    def _whole_sentences(self, start: int, border: Border) -> tuple[int, Join]:
         """The sentence up to `border`, with those after it that fit."""
         window, sentences = self.window, self.sentences
         sentences.pop()
-        if border.kind == "paragraph":
-            return border.end, border.kind
-        first = window.slice(start, border.end)
-        blanks = len(first) - len(first.rstrip())  # at the end; they count if more follows
-        while border.kind == "sentence":
-            room = max(self.wanted - spent, 0)
-            following = sentences.peek(border.end + room + BACK)
+        end, kind = border
+        counted, left = start, self.wanted  # from `counted` on so much is left
+        while kind == "sentence":
+            following = sentences.peek(end + max(left - (end - counted), 0) + BACK)
             if following is None:
                 break
-            text = window.slice(border.end, following.end)
-            words = text.rstrip()
-            more = blanks + spoken_length(words) if words else 0
-            if more > room or (not self.group and FIRST_LETTER.search(words)):
-                break
+            words = window.slice(end, following[0]).strip()
+            if words:
+                if WIDE_COUNTS * (following[0] - counted) > left:
+                    counted, left = following[0], self.wanted - self._length(start, following[0])
+                    if left < 0:
+                        break
+                if not self.group and FIRST_LETTER.search(words):
+                    break
             sentences.pop()
-            blanks = len(text) - len(words) + (0 if words else blanks)
-            border, spent = following, spent + more
-        if border.kind != "end":
-            return border.end, border.kind
-        text = window.slice(start, border.end).rstrip()
-        return border.end, "sentence" if _ENDS_WITH_STOP.search(text) else "none"
+            end, kind = following
+        if kind != "end":
+            return end, kind
+        text = window.slice(start, end).rstrip()
+        return end, "sentence" if _ENDS_WITH_STOP.search(text) else "none"
 
     def _text_ahead(self, start: int, border: Border | None, length: int) -> str:
         """What `cut` needs to see of the sentence that begins at `start`."""
         end = min(start + length + AHEAD, self.window.end)
-        return self.window.slice(start, end if border is None else min(end, border.end))
+        return self.window.slice(start, end if border is None else min(end, border[0]))
 
-    def _length(self, start: int, border: Border | None) -> float:
-        """The spoken length of a sentence; endless if it is longer than was looked at."""
-        if border is None:
-            return inf
-        return spoken_length(self.window.slice(start, border.end).rstrip())
+    def _length(self, start: int, end: int) -> int:
+        return spoken_length(self.window.slice(start, end).rstrip())
 
     def _forget(self, position: int) -> None:
-        if self.window.drop(min(position, self.sentences.scanned - BACK)):
+        if self.window.drop(min(position, self.sentences.judged - BACK)):
             self.sentences.look_again()
 
 
 def _leading(text: str, first: int) -> int:
     """How much of `text` to leave out before its `first` letter: blanks, and signs if many."""
-    blanks = len(text) - len(text.lstrip()) if first else 0
+    if text[:first].isspace() or not first:
+        return first
+    blanks = len(text) - len(text.lstrip())
     if first - blanks <= LEADING_SIGNS:
         return blanks
     near = text[first - LEADING_SIGNS : first]

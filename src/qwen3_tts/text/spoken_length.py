@@ -25,14 +25,11 @@ def spoken_length(text: str) -> int:
 
 def longest_prefix(text: str, length: int) -> int:
     """How many characters of `text` stay within `length` when spoken."""
-    spent = index = 0
-    for wide in _WIDE.finditer(text):
-        narrow = wide.start() - index
-        if spent + narrow > length:
+    index = 0
+    while step := max(length // WIDE_COUNTS, 1):  # so many more fit, whatever they are
+        part = text[index : index + step]
+        length -= spoken_length(part)
+        if not part or length < 0:
             break
-        room = (length - spent - narrow) // WIDE_COUNTS
-        if room < wide.end() - wide.start():
-            return wide.start() + room
-        spent += narrow + WIDE_COUNTS * (wide.end() - wide.start())
-        index = wide.end()
-    return min(len(text), index + length - spent)
+        index += len(part)
+    return index
