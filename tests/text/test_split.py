@@ -298,6 +298,12 @@ def test_the_first_segment_is_short_and_the_others_fill_the_limit() -> None:
     assert all(240 <= length <= 280 for length in lengths[1:-1])
 
 
+def test_blanks_inside_a_segment_count() -> None:
+    text = "0000000::::::::::::\r000\r00:0" + " " * 47 + "\f—"
+    assert all(spoken_length(segment.text) <= 60 for segment in split(text, limit=60))
+    assert split("One.\f \n \f…Two.", limit=60)[0].join == "paragraph"
+
+
 def test_cjk_counts_three_times() -> None:
     assert spoken_length("word") == 4
     assert spoken_length("你好 ab 12 안녕 かな") == len("你好 ab 12 안녕 かな") + 2 * 8

@@ -142,15 +142,19 @@ class Sentences:
                 return "paragraph"
         if sign:
             return "sentence"
-        text, base = self._window.text, self._window.base
-        length = start + base - self._line
+        text, line_start = self._window.text, self._line - self._window.base
+        length = start - line_start
         if length > SHORT_LINE or next_word[:1].islower() or not (next_word or opening):
             return None
-        line = text[max(self._line - base, 0) : start].rstrip()
-        if line and line[-1] in _UNFINISHED:
+        last = text[start - 1] if start else ""
+        if last.isspace():
+            last = text[max(line_start, 0) : start].rstrip()[-1:]
+        if last and last in _UNFINISHED:
             return None
-        short = WIDE_COUNTS * length < SHORT_LINE or spoken_length(line) < SHORT_LINE
-        return "sentence" if short else None
+        if WIDE_COUNTS * length < SHORT_LINE:
+            return "sentence"
+        line = text[max(line_start, 0) : start].rstrip()
+        return "sentence" if spoken_length(line) < SHORT_LINE else None
 
     def _stop_ends(
         self,

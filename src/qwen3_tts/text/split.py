@@ -114,7 +114,7 @@ class _Splitter:
     def _next_start(self, position: int) -> int | None:
         """Where the next sentence with a letter in it begins, its leading signs included."""
         reach = max(self.wanted, LEAST_LIMIT)
-        while not self.window.spent(position):
+        while position < self.window.end or not self.window.spent(position):
             border = self.sentences.peek(position + reach)
             end = position + reach if border is None else border[0]
             text = self.window.slice(position, end)
@@ -160,7 +160,7 @@ class _Splitter:
         window, sentences = self.window, self.sentences
         sentences.pop()
         end, kind = border
-        counted, left = start, self.wanted  # from `counted` on so much is left
+        counted, left = start, self.wanted  # after `counted` so much more fits
         while kind == "sentence":
             following = sentences.peek(end + max(left - (end - counted), 0) + BACK)
             if following is None:
@@ -168,7 +168,8 @@ class _Splitter:
             words = window.slice(end, following[0]).strip()
             if words:
                 if WIDE_COUNTS * (following[0] - counted) > left:
-                    counted, left = following[0], self.wanted - self._length(start, following[0])
+                    text = window.slice(start, following[0]).rstrip()
+                    counted, left = start + len(text), self.wanted - spoken_length(text)
                     if left < 0:
                         break
                 if not self.group and FIRST_LETTER.search(words):
